@@ -1,0 +1,62 @@
+"""What may be shown of a phone number or a secret: the one place that decides it.
+
+Logs, `repr`, errors and the terminal go through here. Files that the operator asks for
+(`report`, `--json`) carry whole numbers and do not.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+HIDDEN: Final = "***"
+
+# A run of digits long enough to be somebody's number, with the marks people put between them.
+_NUMBER = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")
+
+# Names, lower-cased and without "_" and "-", whose values never leave the process.
+# They are what Hamsa echoes in answers, at any depth.
+_SECRET_NAMES: Final = frozenset(
+    {
+        "accesstoken",
+        "apikey",
+        "authorization",
+        "authsecret",
+        "authtoken",
+        "clientsecret",
+        "password",
+        "refreshtoken",
+        "secret",
+        "twilioauthtoken",
+    }
+)
+
+
+def mask_number(number: str) -> str:
+    """Show who is meant without showing the number: `+971501234567` -> `+9715*****67`.
+
+    Numbers of eight characters or fewer keep their first two only.
+    """
+    if len(number) <= 8:
+        return number[:2] + "*" * max(len(number) - 2, 0)
+    return number[:5] + "*" * (len(number) - 7) + number[-2:]
+
+
+def mask_text(text: str) -> str:
+    """Mask every run of seven or more digits in a text that somebody else wrote."""
+    return _NUMBER.sub(lambda match: mask_number(match.group()), text)
+
+
+def scrub(value: Any) -> Any:
+    """Copy a JSON-like value with every secret replaced by `***`, at any depth."""
+    if isinstance(value, Mapping):
+        return {
+            key: HIDDEN if _is_secret(key) and item is not None else scrub(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [scrub(item) for item in value]
+    return value
+
+
+def _is_secret(name: object) -> bool:
+    return str(name).replace("_", "").replace("-", "").lower() in _SECRET_NAMES

@@ -1,0 +1,195 @@
+"""Every exception this package raises, as one tree.
+
+An error says three things: whose fault it was (its class), what was proven about the
+request (`certainty`), and what to do (its text). It carries primitives only, so that it
+survives `pickle` and imports nothing of ours. Neither `str` nor `repr` shows an API key
+or a whole phone number.
+
+    HamsaError
+    ├─ ConfigurationError (ValueError)   ours to fix; found before anything is sent, or a 3xx
+    ├─ NotSentError                      nothing left this machine: safe to try again
+    ├─ OutcomeUnknownError               it may have happened: never try again blindly
+    ├─ APIError                          the API said no
+    │  ├─ InvalidRequestError            400 413 415 422
+    │  ├─ AuthenticationError            401
+    │  ├─ InsufficientBalanceError       402
+    │  ├─ PermissionDeniedError          403
+    │  ├─ NotFoundError                  404
+    │  ├─ ConflictError                  409 (reads only: for a write it proves nothing)
+    │  ├─ RateLimitedError               429
+    │  └─ ServerError                    5xx (reads only: for a write it proves nothing)
+    ├─ ResponseSchemaError               an answer to a read that is not the documented shape
+    └─ DialerError                       the dialer cannot go on; its leaves live here too
+       ├─ ContactListError               the list cannot be read or used
+       ├─ JournalError                   the journal cannot be used
+       └─ CampaignError                  the campaign cannot be run as asked
+          └─ CampaignRunningError        somebody else runs it now
+"""
+
+import enum
+from datetime import datetime
+
+
+class Certainty(enum.StrEnum):
+    """What is proven about a request that changes something."""
+
+    NOT_SENT = "not_sent"
+    """Not a byte of the request left this machine."""
+    REFUSED = "refused"
+    """The API answered that it did not do it."""
+    UNKNOWN = "unknown"
+    """It may have been done. No answer, or one that proves nothing."""
+    PLACED = "placed"
+    """The API answered that it did it."""
+
+
+class HamsaError(Exception):
+    """The base of everything that this package raises.
+
+    Attributes:
+        certainty: What is proven about the request, or `None` where no request was meant.
+        status: The HTTP status of a parsed answer, else `None`.
+        message_key: The API's machine-readable reason, where it gave one.
+        request_id: The server's or edge's id of the request, from its headers.
+        reference: The caller's own reference of the call (`call(reference=...)`).
+        attempts: How many requests were begun for this logical call, this one included.
+        retry_at: When the API said it may be asked again (UTC), where it said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        certainty: Certainty | None = None,
+        status: int | None = None,
+        message_key: str | None = None,
+        request_id: str | None = None,
+        reference: str | None = None,
+        attempts: int = 0,
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.certainty = certainty
+        self.status = status
+        self.message_key = message_key
+        self.request_id = request_id
+        self.reference = reference
+        self.attempts = attempts
+        self.retry_at = retry_at
+
+
+class ConfigurationError(HamsaError, ValueError):
+    """Something that the caller set is wrong: an argument, a URL, a key, a redirecting host."""
+
+
+class NotSentError(HamsaError):
+    """Nothing was sent, provably. Trying again rings nobody twice."""
+
+
+class OutcomeUnknownError(HamsaError):
+    """The request left, and no answer proves what came of it: the phone may have rung.
+
+    Do not send it again blindly. `status` holds the status of an answer that proved
+    nothing (any 5xx, say), `call_id` the id if one could be read all the same.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call_id: str | None = None,
+        certainty: Certainty | None = Certainty.UNKNOWN,
+        status: int | None = None,
+        message_key: str | None = None,
+        request_id: str | None = None,
+        reference: str | None = None,
+        attempts: int = 0,
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            certainty=certainty,
+            status=status,
+            message_key=message_key,
+            request_id=request_id,
+            reference=reference,
+            attempts=attempts,
+            retry_at=retry_at,
+        )
+        self.call_id = call_id
+
+
+class APIError(HamsaError):
+    """The API answered, and its answer was no."""
+
+
+class InvalidRequestError(APIError):
+    """400, 413, 415 or 422: the API does not accept this request. No call was made."""
+
+
+class AuthenticationError(APIError):
+    """401: the API key was not accepted. No call was made."""
+
+
+class InsufficientBalanceError(APIError):
+    """402: the account cannot pay for it. No call was made."""
+
+
+class PermissionDeniedError(APIError):
+    """403: this key may not do that. No call was made."""
+
+
+class NotFoundError(APIError):
+    """404: there is no such agent, call or route. No call was made."""
+
+
+class ConflictError(APIError):
+    """409 in answer to a read. (For a write a 409 proves nothing: `OutcomeUnknownError`.)"""
+
+
+class RateLimitedError(APIError):
+    """429 until the deadline passed. No call was made; `retry_at` says when to come back."""
+
+
+class ServerError(APIError):
+    """5xx in answer to a read. (For a write a 5xx proves nothing: `OutcomeUnknownError`.)"""
+
+
+class ResponseSchemaError(HamsaError):
+    """An answer to a read that is not the documented shape.
+
+    Attributes:
+        problems: One text a problem, each ending in the JSON path: `"... @ $.data.createdAt"`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: tuple[str, ...] = (),
+        status: int | None = None,
+        request_id: str | None = None,
+        attempts: int = 0,
+    ) -> None:
+        super().__init__(message, status=status, request_id=request_id, attempts=attempts)
+        self.problems = problems
+
+
+class DialerError(HamsaError):
+    """The dialer cannot go on. Nothing that was dialed is lost: the journal has it."""
+
+
+class ContactListError(DialerError):
+    """The contact list cannot be read or cannot be used. Nothing was dialed from it."""
+
+
+class JournalError(DialerError):
+    """The journal cannot be opened, written or trusted. Nothing is dialed without it."""
+
+
+class CampaignError(DialerError):
+    """The campaign cannot be run as asked; the text says what differs and the way out."""
+
+
+class CampaignRunningError(CampaignError):
+    """Another process runs this campaign on this journal; the text says which and since when."""
