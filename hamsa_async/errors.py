@@ -130,6 +130,9 @@ class InvalidRequestError(APIError):
 class AuthenticationError(APIError):
     """401: the API key was not accepted. No call was made."""
 
+    key_renewed: bool = False
+    """Whether there is another key by now (`HAMSA_API_KEY_FILE`, a callable): worth one more try."""
+
 
 class InsufficientBalanceError(APIError):
     """402: the account cannot pay for it. No call was made."""

@@ -1,0 +1,167 @@
+"""The one cattrs converter: every difference between our values and Hamsa's JSON.
+
+Names: `snake_case` here, `camelCase` there. Leniencies, each with its reason:
+
+- JSON-native leaves (`str | None`, numbers, mappings) are taken as they came. The reference's
+  types are inferred in places, and a number where a text was promised must not cost the id of
+  a call that rang. They are also 15 us a call cheaper than coercion.
+- A timestamp must be ISO 8601; one without an offset is read as UTC, which is what the API's
+  examples end in.
+- Unknown keys are kept in `extra`: the API gains fields between our releases.
+- `agentDetails.tools` has been a calendar and a set of switches; anything else stays a mapping.
+- `agentDetails` of a placed call is structured when it is first looked at: it is half of the
+  answer, rarely read, and its shape must not decide whether a call's id is known.
+"""
+
+import types
+import typing
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar, Union
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, override
+from cattrs.v import transform_error
+
+from hamsa_async.errors import ResponseSchemaError
+from hamsa_async.models.agents import AgentDetails, CalendarTools, ToolSwitches
+from hamsa_async.models.calls import Call
+
+T = TypeVar("T")
+
+_LEAVES: Final = frozenset({str, int, float, bool, type(None), Any})
+_NAMES: Final[Mapping[str, str]] = {"from_": "from"}
+
+
+def camel_case(name: str) -> str:
+    """Give the API's name of one of our fields: `voice_agent_id` -> `voiceAgentId`."""
+    if name in _NAMES:
+        return _NAMES[name]
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def _is_native(kind: Any) -> bool:
+    """Whether a type is what `json.loads` gives, so that nothing has to be built."""
+    origin = typing.get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return all(_is_native(part) for part in typing.get_args(kind))
+    if origin is not None:
+        return all(_is_native(part) for part in typing.get_args(kind))
+    return kind in _LEAVES
+
+
+def _timestamp(value: Any, _: Any) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _structure_fn(cls: type[Any], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    fields = [field for field in attrs.fields(cls) if field.name != "extra"]
+    known = frozenset(camel_case(field.alias) for field in fields)
+    has_extra = any(field.name == "extra" for field in attrs.fields(cls))
+    build = make_dict_structure_fn(
+        cls,
+        converter,
+        extra=override(omit=True),
+        **{field.name: override(rename=camel_case(field.alias)) for field in fields},
+    )
+    if not has_extra:
+        return build
+
+    def structure(value: Any, kind: Any) -> Any:
+        if not isinstance(value, Mapping):
+            msg = f"expected an object, got {type(value).__name__}"
+            raise TypeError(msg)
+        made = build(value, kind)  # type: ignore[arg-type]
+        unknown = value.keys() - known
+        if unknown:
+            # `made` is not shared yet; `evolve` would build it a second time.
+            object.__setattr__(made, "extra", {key: value[key] for key in unknown})
+        return made
+
+    return structure
+
+
+def _tools(value: Any, _: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    if "calendarName" in value or "accessToken" in value or "freeSlots" in value:
+        return converter.structure(value, CalendarTools)
+    if not value or "genderDetection" in value or "smartCallEnd" in value:
+        return converter.structure(value, ToolSwitches)
+    return value
+
+
+class LazyAgent:
+    """`agentDetails` as it came, structured when it is first asked for."""
+
+    __slots__ = ("_agent", "_raw")
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._agent: AgentDetails | None = None
+
+    def __call__(self) -> AgentDetails | None:
+        """Structure it once.
+
+        Raises:
+            ResponseSchemaError: It is not an agent; the problems name the JSON paths.
+        """
+        if self._agent is None and self._raw is not None:
+            self._agent = structure(self._raw, AgentDetails, at="$.data.agentDetails")
+        return self._agent
+
+
+def _make_converter() -> cattrs.Converter:
+    made = cattrs.Converter()
+    made.register_structure_hook_factory(attrs.has, lambda cls: _structure_fn(cls, made))
+    made.register_structure_hook_func(_is_native, lambda value, _: value)
+    made.register_structure_hook(datetime, _timestamp)
+    made.register_structure_hook_func(lambda kind: kind == _TOOLS, _tools)
+    made.register_structure_hook_func(
+        lambda kind: kind == _AGENT_SOURCE, lambda value, _: LazyAgent(value)
+    )
+    return made
+
+
+_TOOLS: Final = attrs.fields(AgentDetails).tools.type
+_AGENT_SOURCE: Final = attrs.fields(Call)._agent_details.type  # noqa: SLF001
+converter: Final = _make_converter()
+
+
+def structure(value: Any, kind: type[T], *, at: str) -> T:
+    """Build one of our values from JSON.
+
+    Args:
+        value: What `json.loads` gave.
+        kind: The class to build.
+        at: The JSON path of `value`, for the problems' text.
+
+    Raises:
+        ResponseSchemaError: `value` is not of that shape; `problems` names each path.
+    """
+    try:
+        return converter.structure(value, kind)
+    except Exception as error:
+        problems = tuple(
+            _in_api_names(problem)
+            for problem in transform_error(error, path=at, format_exception=_describe)
+        )
+        msg = f"the answer is not the documented shape: {'; '.join(problems)}"
+        raise ResponseSchemaError(msg, problems=problems) from None
+
+
+def _in_api_names(problem: str) -> str:
+    """cattrs gives paths in our names; the reader looks into the API's JSON."""
+    text, _, path = problem.rpartition(" @ ")
+    return f"{text} @ {'.'.join(camel_case(part) for part in path.split('.'))}"
+
+
+def _describe(error: BaseException, kind: type | None) -> str:
+    """Say what is wrong without repeating the value, which may be a secret."""
+    if isinstance(error, KeyError):
+        return "required field missing"
+    expected = getattr(kind, "__name__", None) or "the documented type"
+    return f"invalid value, expected {expected}"

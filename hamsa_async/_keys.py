@@ -1,0 +1,87 @@
+"""Where the API key comes from, and what to do when it is refused."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from hamsa_async.errors import ConfigurationError
+
+KeyCallable = Callable[[], Awaitable[str]]
+
+_HOW = (
+    "set HAMSA_API_KEY, or HAMSA_API_KEY_FILE to a file that holds it, or pass api_key="
+    " (a text or an async callable)"
+)
+
+
+class KeySource:
+    """An API key: a text, a file or an async callable. Its `repr` shows which, never the key."""
+
+    def __init__(self, *, text: str | None, file: Path | None, ask: KeyCallable | None) -> None:
+        self._text = text
+        self._file = file
+        self._ask = ask
+
+    def __repr__(self) -> str:
+        kind = "text" if self._file is None and self._ask is None else self._file or "callable"
+        return f"<KeySource {kind}>"
+
+    @classmethod
+    def find(cls, api_key: str | KeyCallable | None) -> "KeySource":
+        """Take the key given, else look into the environment.
+
+        Raises:
+            ConfigurationError: There is no key, or its file cannot be read.
+        """
+        if callable(api_key):
+            return cls(text=None, file=None, ask=api_key)
+        if api_key is not None:
+            return cls(text=_checked(api_key), file=None, ask=None)
+        if text := os.environ.get("HAMSA_API_KEY"):
+            return cls(text=_checked(text), file=None, ask=None)
+        if name := os.environ.get("HAMSA_API_KEY_FILE"):
+            file = Path(name)
+            return cls(text=_read(file), file=file, ask=None)
+        msg = f"there is no API key: {_HOW}"
+        raise ConfigurationError(msg)
+
+    @property
+    def fixed(self) -> str | None:
+        """The key, where it is known without asking anybody."""
+        return self._text
+
+    async def get(self) -> str:
+        """Give the key to use now.
+
+        Raises:
+            ConfigurationError: The callable gave something that is no key.
+        """
+        if self._ask is not None:
+            return _checked(await self._ask())
+        assert self._text is not None
+        return self._text
+
+    async def renew(self, refused: str) -> bool:
+        """After a 401: look once more. Whether there is another key now."""
+        if self._file is not None:
+            self._text = await asyncio.to_thread(_read, self._file)
+        return (self._file is not None or self._ask is not None) and await self.get() != refused
+
+
+def _read(file: Path) -> str:
+    try:
+        return _checked(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text"
+        msg = f"the file that HAMSA_API_KEY_FILE names cannot be read ({reason}): {file}"
+        raise ConfigurationError(msg) from None
+
+
+def _checked(key: object) -> str:
+    """Refuse what cannot stand in a header; never repeat it."""
+    text = key.strip() if isinstance(key, str) else ""
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        msg = f"the API key is empty or has characters that no key has: {_HOW}"
+        raise ConfigurationError(msg)
+    return text

@@ -1,0 +1,98 @@
+"""The one pull loop: a few workers over one source, each taking a row only when it is free.
+
+`call_many` and the dialer's runner both stand on it. It keeps memory flat for any source:
+nothing is read before a worker can work on it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+async def as_stream(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    """Read a plain or an async iterable as a stream."""
+    if isinstance(source, AsyncIterable):
+        async for item in source:
+            yield item
+        return
+    for item in source:
+        yield item
+
+
+class Pull(Generic[T]):
+    """`workers` tasks that share `source` and call `work` on each item.
+
+    What `work` raises ends the pulling: no further item is taken, those taken are worked to
+    their end, and `run` raises the first such error. So does what the source raises.
+    """
+
+    def __init__(
+        self, source: AsyncIterator[T], work: Callable[[T], Awaitable[None]], *, workers: int
+    ) -> None:
+        self._source = source
+        self._work = work
+        self._workers = workers
+        self._stopping = False
+        self._error: BaseException | None = None
+        self._lock = asyncio.Lock()  # an async generator allows one reader at a time
+        self._reader: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Take no further item, not even one that the source is just making. Those taken are
+        worked to their end."""
+        self._stopping = True
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def run(self) -> None:
+        """Work until the source is dry or `stop` was called.
+
+        Cancellation:
+            The workers are cancelled with it, and none is left behind.
+        """
+        crew = [asyncio.create_task(self._pull()) for _ in range(self._workers)]
+        try:
+            await asyncio.gather(*crew)
+        finally:
+            self._stopping = True
+            for worker in crew:
+                worker.cancel()
+            await asyncio.gather(*crew, return_exceptions=True)
+        if self._error is not None:
+            raise self._error
+
+    async def _pull(self) -> None:
+        while not self._stopping:
+            try:
+                async with self._lock:
+                    if self._stopping:
+                        return
+                    item = await self._read()
+            except StopAsyncIteration:
+                return
+            except asyncio.CancelledError:
+                if self._stopping:
+                    return
+                raise
+            except Exception as error:  # noqa: BLE001 - the source's own; raised by run()
+                self._fail(error)
+                return
+            try:
+                await self._work(item)
+            except Exception as error:  # noqa: BLE001 - raised by run(), after the others' end
+                self._fail(error)
+                return
+
+    async def _read(self) -> T:
+        self._reader = asyncio.current_task()
+        try:
+            return await anext(self._source)
+        finally:
+            self._reader = None
+
+    def _fail(self, error: Exception) -> None:
+        self.stop()
+        if self._error is None:
+            self._error = error

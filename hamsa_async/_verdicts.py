@@ -1,0 +1,211 @@
+"""What an answer, or the lack of one, proves: the retry table, and the errors that say so.
+
+The table is a total function of three things: whether the request was handed to a connection,
+the status of a parsed answer (if there was one), and whether its body was what it should be.
+A status comes from a parsed answer only, never from an exception: aiohttp puts 400 on what is
+not HTTP at all.
+"""
+
+import enum
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+from hamsa_async._wire import Answer, Complaint, Request, read_complaint
+from hamsa_async.errors import (
+    APIError,
+    AuthenticationError,
+    Certainty,
+    ConfigurationError,
+    ConflictError,
+    HamsaError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ResponseSchemaError,
+    ServerError,
+)
+
+
+class Again(enum.Enum):
+    """Whether and how a request may be sent again."""
+
+    NEVER = enum.auto()
+    AFTER_PAUSE = enum.auto()
+    """After the pause of the policy, within attempts, deadline and (unless nothing was sent)
+    the budget."""
+    THROUGH_GATE = enum.auto()
+    """When the gate opens; it counts as no attempt."""
+
+
+@attrs.frozen
+class Verdict:
+    """What is proven, what may be done, and the error to raise if that is the end of it."""
+
+    certainty: Certainty | None
+    again: Again
+    error: type[HamsaError] | None
+
+
+PLACED: Final = Verdict(Certainty.PLACED, Again.NEVER, None)
+ANSWERED: Final = Verdict(None, Again.NEVER, None)
+NOT_SENT: Final = Verdict(Certainty.NOT_SENT, Again.AFTER_PAUSE, NotSentError)
+DOUBT: Final = Verdict(Certainty.UNKNOWN, Again.NEVER, OutcomeUnknownError)
+REDIRECTED: Final = Verdict(Certainty.REFUSED, Again.NEVER, ConfigurationError)
+REDIRECTED_IN_DOUBT: Final = Verdict(Certainty.UNKNOWN, Again.NEVER, ConfigurationError)
+RATE_LIMITED: Final = Verdict(Certainty.REFUSED, Again.THROUGH_GATE, RateLimitedError)
+RATE_LIMITED_IN_DOUBT: Final = Verdict(Certainty.UNKNOWN, Again.NEVER, RateLimitedError)
+LOST_READ: Final = Verdict(None, Again.AFTER_PAUSE, ServerError)
+MISSHAPEN_READ: Final = Verdict(None, Again.NEVER, ResponseSchemaError)
+
+REFUSALS: Final[dict[int, type[APIError]]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    402: InsufficientBalanceError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    413: InvalidRequestError,
+    415: InvalidRequestError,
+    422: InvalidRequestError,
+}
+"""The statuses that prove that no call was made, whatever their body."""
+
+_READS_AGAIN: Final = frozenset({408, 425})
+# RFC 9110 15.4: these send the same request elsewhere, so it was not carried out here. After
+# the other redirects it may have been: "see other" is what a server says when it is done.
+_ELSEWHERE: Final = frozenset({301, 307, 308})
+_OK: Final = range(200, 300)
+_REDIRECTS: Final = range(300, 400)
+_TOO_MANY: Final = 429
+
+
+def judge(
+    *, writes: bool, handed: bool, status: int | None, body_ok: bool, dial_on_429: bool = True
+) -> Verdict:
+    """Say what one exchange proves. Total: every combination has a verdict.
+
+    Args:
+        writes: Whether the operation changes the world.
+        handed: Whether the request was handed to a connection. `False` outranks everything:
+            an answer that comes all the same answers somebody else's request.
+        status: The status of a parsed answer whose body came to its end, or `None`.
+        body_ok: Whether the body of a 2xx was the documented shape.
+        dial_on_429: `RetryPolicy.dial_on_429`.
+    """
+    if not handed:
+        return NOT_SENT
+    if writes:
+        return _judge_write(status, body_ok=body_ok, dial_on_429=dial_on_429)
+    return _judge_read(status, body_ok=body_ok)
+
+
+def _judge_write(status: int | None, *, body_ok: bool, dial_on_429: bool) -> Verdict:
+    if status is None:
+        return DOUBT
+    if status in _OK:
+        return PLACED if body_ok else DOUBT
+    if status == _TOO_MANY:
+        return RATE_LIMITED if dial_on_429 else RATE_LIMITED_IN_DOUBT
+    if status in REFUSALS:
+        return Verdict(Certainty.REFUSED, Again.NEVER, REFUSALS[status])
+    if status in _REDIRECTS:
+        return REDIRECTED if status in _ELSEWHERE else REDIRECTED_IN_DOUBT
+    return DOUBT
+
+
+def _judge_read(status: int | None, *, body_ok: bool) -> Verdict:
+    if status is None:
+        return LOST_READ
+    if status in _OK:
+        return ANSWERED if body_ok else MISSHAPEN_READ
+    if status == _TOO_MANY:
+        return Verdict(None, Again.THROUGH_GATE, RateLimitedError)
+    if status in REFUSALS:
+        return Verdict(None, Again.NEVER, REFUSALS[status])
+    if status in _REDIRECTS:
+        return Verdict(None, Again.NEVER, ConfigurationError)
+    if status >= 500 or status in _READS_AGAIN:
+        return Verdict(None, Again.AFTER_PAUSE, ServerError)
+    return Verdict(None, Again.NEVER, ConflictError if status == 409 else APIError)
+
+
+_SAYS: Final[dict[type[HamsaError], str]] = {
+    NotSentError: "nothing was sent, so it is safe to try again",
+    OutcomeUnknownError: (
+        "it may have been carried out: do not send it again before you have looked for the call"
+    ),
+    InvalidRequestError: "the API does not accept this request; nothing was done",
+    AuthenticationError: "the API key was not accepted; check HAMSA_API_KEY and the server",
+    InsufficientBalanceError: "the account cannot pay for this; top it up",
+    PermissionDeniedError: "this API key may not do that",
+    NotFoundError: "there is no such thing on this server; check the id and the server",
+    ConflictError: "the API is in a state that does not allow it",
+    RateLimitedError: "too many requests; nothing was done, come back at retry_at",
+    ServerError: "the server failed to answer; reading again later is safe",
+    ConfigurationError: "the server redirects; check base_url",
+    ResponseSchemaError: "the answer is not the documented shape",
+    APIError: "the API refused",
+}
+
+
+def failure(
+    verdict: Verdict,
+    request: Request,
+    *,
+    answer: Answer | None,
+    cause: BaseException | None,
+    problems: tuple[str, ...] = (),
+    attempts: int = 0,
+    retry_at: datetime | None = None,
+) -> HamsaError:
+    """Make the error of a verdict: what happened, what is proven, what to do.
+
+    Args:
+        verdict: What `judge` said; its `error` must not be `None`.
+        request: What was asked.
+        answer: The parsed answer, where there was one.
+        cause: What was raised instead of an answer.
+        problems: Where a 2xx is not the documented shape.
+        attempts: Requests begun for this logical call so far.
+        retry_at: When the API may be asked again.
+    """
+    kind = verdict.error
+    assert kind is not None
+    complaint = read_complaint(answer) if answer is not None else Complaint()
+    happened = _happened(answer, cause, problems)
+    said = f" ({complaint.message})" if complaint.message else ""
+    message = f"{request.operation.name}: {happened}{said}: {_SAYS[kind]}"
+    if kind is ResponseSchemaError:
+        return ResponseSchemaError(
+            message,
+            problems=problems,
+            status=answer.status if answer else None,
+            request_id=answer.request_id if answer else None,
+            attempts=attempts,
+        )
+    error = kind(
+        message,
+        certainty=verdict.certainty,
+        status=answer.status if answer else None,
+        message_key=complaint.message_key,
+        request_id=answer.request_id if answer else None,
+        reference=request.reference,
+        attempts=attempts,
+        retry_at=retry_at,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def _happened(
+    answer: Answer | None, cause: BaseException | None, problems: tuple[str, ...]
+) -> str:
+    if answer is not None:
+        return f"status {answer.status}" + (f", {'; '.join(problems)}" if problems else "")
+    # Only the class: the text of a transport error holds hosts, and may hold a key in a URL.
+    return type(cause).__name__ if cause is not None else "no answer"

@@ -1,0 +1,19 @@
+"""The project that an API key belongs to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Project:
+    """Source: `GET /v1/projects/by-api-key`."""
+
+    id: str
+    name: str | None = None
+    is_deactivated: bool | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False)

@@ -1,0 +1,1 @@
+"""The API by area: one module per area, one method per operation."""

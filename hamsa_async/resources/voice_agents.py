@@ -1,0 +1,156 @@
+"""`client.voice_agents`: placing calls, and the agents that speak in them."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from hamsa_async._limits import Pace
+from hamsa_async._transport import Transport
+from hamsa_async._wire import AGENT, build_call, build_read, parse_agent, parse_call
+from hamsa_async.models.agents import AgentDetails
+from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
+from hamsa_async.resources.call_stream import CallStream
+
+
+class VoiceAgents:
+    """Calls and agents. Made by `HamsaClient`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def call(
+        self,
+        *,
+        to_number: str,
+        voice_agent_id: str | None = None,
+        agent_details: Mapping[str, Any] | None = None,
+        from_number: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        webhook_url: str | None = None,
+        webhook_auth: WebhookAuth | None = None,
+        reference: str | None = None,
+        not_after: datetime | None = None,
+    ) -> Call:
+        """Place one call. It is never placed twice, also when nothing is heard of it.
+
+        The API has no idempotency key, so the request is sent again only where it is proven
+        that no call was made: it was not handed to a connection, or the API said 429.
+
+        Args:
+            to_number: Whom to call, E.164 (`+971501234567`).
+            voice_agent_id: A saved agent. Exactly one of this and `agent_details`.
+            agent_details: An agent described on the spot, in the API's field names.
+            from_number: The caller number, E.164; `None` lets the API choose (a foreign one).
+            params: Values for the agent's `{{placeholders}}`.
+            webhook_url: Where Hamsa reports this call. HTTPS, but for loopback hosts.
+            webhook_auth: How that report proves itself.
+            reference: Your own name for this call. It travels in `params`, comes back in the
+                webhook, and is on every error and event.
+            not_after: If the request has not begun by then, it never does. This is the safe
+                deadline; `asyncio.timeout` around a call is what makes unknowns.
+
+        Returns:
+            The call as the API took it; follow it by its `id`. It may not have rung yet.
+
+        Raises:
+            ConfigurationError: An argument is wrong, or the server redirects.
+            NotSentError: Nothing was sent: no connection in time, `not_after`, client closed.
+            OutcomeUnknownError: The phone may have rung. Do not call again blindly.
+            RateLimitedError: 429 until the deadline passed; no call was made.
+            APIError: The API refused; no call was made.
+
+        Cancellation:
+            Prompt. A request that was handed to a connection goes on without you, and its end
+            reaches hooks and log with its reference. One that was not is not sent.
+
+        Source: `POST /v1/voice-agents/call`.
+        """
+        return await self._place(
+            CallRequest(
+                to_number=to_number,
+                voice_agent_id=voice_agent_id,
+                agent_details=agent_details,
+                from_number=from_number,
+                params={} if params is None else params,
+                webhook_url=webhook_url,
+                webhook_auth=webhook_auth,
+                reference=reference,
+                not_after=not_after,
+            )
+        )
+
+    def call_many(
+        self,
+        rows: Iterable[CallRequest | Mapping[str, Any]]
+        | AsyncIterable[CallRequest | Mapping[str, Any]],
+    ) -> CallStream:
+        """Place many calls, at most `concurrency_limit` at once, and give each result as it
+        settles.
+
+            async with hamsa.voice_agents.call_many(rows) as results:
+                async for result in results:
+                    print(result.index, result.call or result.error)
+
+        Args:
+            rows: `CallRequest`s, or mappings of `call`'s arguments, from any iterable or async
+                iterable. Read lazily: no row before a call can be made of it.
+
+        Returns:
+            An async context manager over an async iterator of `CallResult`. A failure is a
+            value in it, never an exception. After a 401, 402 or 403 no further call is sent;
+            the rest is given as not sent. Leaving early lets what is in flight settle and
+            keeps it in `unread`.
+
+        Memory is bounded by the concurrency, however long `rows` is.
+        """
+        return CallStream(self._place, rows, workers=self._transport.concurrency_limit)
+
+    async def attempt(
+        self,
+        request: CallRequest,
+        *,
+        before_send: Callable[[], Awaitable[None]],
+        pace: Pace | None = None,
+    ) -> Call:
+        """Place a call with one POST at the most; what `call` would try again is raised.
+
+        This is what a dialer with a journal stands on: `before_send` is where it makes its
+        intent durable.
+
+        Args:
+            request: The call.
+            before_send: Awaited when nothing but it stands between the request and the wire:
+                the slot is held, gate and pace are passed. If it raises, nothing is sent and
+                the same exception is raised here.
+            pace: One more pace to keep, besides the client's.
+
+        Raises:
+            HamsaError: As `call`; `certainty` says what was proven.
+
+        Cancellation:
+            As `call`.
+        """
+        return await self._transport.send(
+            build_call(request),
+            parse_call,
+            once=True,
+            before_send=before_send,
+            pace=pace,
+            not_after=request.not_after,
+        )
+
+    async def get(self, voice_agent_id: str) -> AgentDetails:
+        """Read a saved agent.
+
+        Source: `GET /v1/voice-agents/{voiceAgentId}`.
+
+        Raises:
+            NotFoundError: There is no such agent in this project.
+            HamsaError: Nothing was learnt; a read may always be tried again.
+        """
+        return await self._transport.send(build_read(AGENT, id=voice_agent_id), parse_agent)
+
+    async def _place(self, request: CallRequest) -> Call:
+        return await self._transport.send(
+            build_call(request), parse_call, not_after=request.not_after
+        )
