@@ -171,9 +171,9 @@ def read_chunks(
 ) -> AsyncGenerator[list[Row], None]:
     """Read a contact list as lists of at most `size` rows; memory does not grow with the list.
 
-    Files are read, and rows judged, in a thread, one chunk ahead of nobody: the next one is
-    read when it is asked for. An iterable is advanced on the event loop, where it was made. Rows
-    come in the order of the list; each record that is not blank is one row, good or not.
+    Files are read, and rows judged, in a thread. Nothing is read ahead: a chunk is made when it
+    is asked for. An iterable is advanced on the event loop, where it was made. Rows come in the
+    order of the list; each record that is not blank is one row, good or not.
     Leaving early and closing the generator (`contextlib.aclosing`) closes the file, or the
     generator that was given; after a cancellation it is closed as soon as the thread's step ends.
 
@@ -282,17 +282,25 @@ def _judge(row: int, record: _Record, region: str | None) -> Row:
 
 
 def _written(number: object) -> str:
-    """A phone number of any type as a text that can be stored."""
+    """What was given as the phone number, whatever it is, as a text that can be stored."""
+    if isinstance(number, str):
+        return number.encode("utf-8", "backslashreplace").decode()
     if number is None:
         return ""
-    return str(number).encode("utf-8", "backslashreplace").decode()
+    return str(number) if _may_be_number(number) else f"({type(number).__name__})"
+
+
+def _may_be_number(given: object) -> bool:
+    # The text of other types would be searched for digits: "['+9715...']" has a number in it.
+    if isinstance(given, bool):
+        return False
+    return given is None or (isinstance(given, str | int | float) and _is_json(given))
 
 
 def _number(given: object, written: str, region: str | None) -> str:
-    # The text of any other type would be searched for digits: "['+9715...']" has a number in it.
-    if isinstance(given, bool) or not isinstance(given, str | int | float | None):
+    if not _may_be_number(given):
         raise NumberProblem(NumberFault.NOT_A_NUMBER, written)
-    return normalise(given if isinstance(given, str) else written, country=region)
+    return normalise(written, country=region)
 
 
 def _region(fields: Mapping[str, Any], default: str | None) -> str | None:
@@ -307,10 +315,9 @@ def _region(fields: Mapping[str, Any], default: str | None) -> str | None:
 
 
 def _refuse_unwilling(fields: Mapping[str, Any]) -> None:
-    dnc, consent = _flag(fields, "dnc"), _flag(fields, "consent")
-    if dnc:
+    if _flag(fields, "dnc"):
         raise _Verdict("skipped", "dnc", "The list says not to call this person (dnc).")
-    if consent is False:
+    if _flag(fields, "consent") is False:
         raise _Verdict("skipped", "no_consent", "The list says that this person did not consent.")
 
 
@@ -363,7 +370,11 @@ _TIMES: Final = frozenset({"not_before", "not_after"})
 
 def _drop_strange(record: _Record) -> str | None:
     """Take out what JSON cannot hold, and name the first of it."""
-    strange = [name for name, value in record.params.items() if not _is_json(name, value)]
+    strange = [
+        name
+        for name, value in record.params.items()
+        if not (isinstance(name, str) and _is_json(name, value))
+    ]
     for name in strange:
         del record.params[name]
     odd = [
@@ -517,11 +528,8 @@ def _csv_records(path: Path) -> _Records:
     """The records of a CSV file that are not blank, the header first."""
     with _open(path) as file:
         lines = _lines(path, file)
-        # A list that is all blank lines has no header: the caller says so.
-        for blank_lines, first in enumerate(lines):  # noqa: B007  used below
-            if first.strip():
-                break
-        else:
+        blank_lines, first = _first_line(lines)
+        if not first:
             return
         # strict: otherwise a quote that nobody closes swallows the rest of the list silently.
         reader = csv.reader(chain([first], lines), delimiter=_delimiter(first), strict=True)
@@ -536,6 +544,14 @@ def _csv_records(path: Path) -> _Records:
                 return
             if any(map(str.strip, cells)):
                 yield cells
+
+
+def _first_line(lines: Iterator[str]) -> tuple[int, str]:
+    """How many blank lines come first, and the line after them; empty where there is none."""
+    for blank_lines, line in enumerate(lines):
+        if line.strip():
+            return blank_lines, line
+    return 0, ""
 
 
 _READERS: Final[Mapping[str, Callable[[Path], _Records]]] = {".csv": _csv_records}

@@ -1,0 +1,87 @@
+"""What a campaign is: its settings, validated when made."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from hamsa_async.dialer.policy import PACKS
+from hamsa_async.errors import ConfigurationError
+
+HAMSA_DEFAULT: Final = "hamsa-default"
+"""As `from_number`: take the API's own fallback number, knowingly. It is a foreign one."""
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def _check_text(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        msg = f"a campaign's {attribute.name} must be a text that is not empty"
+        raise ConfigurationError(msg)
+
+
+@attrs.frozen(kw_only=True)
+class Campaign:
+    """A contact list's worth of calls by one agent.
+
+    `rate` and `concurrency` are dials of a run: they may differ from run to run. All other
+    settings belong to the campaign, and a run with others must accept the change.
+
+    Raises:
+        ConfigurationError: A value cannot work.
+    """
+
+    name: str = attrs.field(validator=_check_text)
+    """Names the campaign in its journal; running a name again resumes it."""
+
+    voice_agent_id: str = attrs.field(validator=_check_text)
+    """The saved agent that speaks. A row's `agent_id` overrides it."""
+
+    from_number: str | None = None
+    """The caller number, E.164, or `HAMSA_DEFAULT`. A row's `from_number` overrides it. `None`
+    is good only where every row has its own, or the server is on this machine."""
+
+    policy: str = "none"
+    """The rules to dial by. `none` is the only pack so far: no rule but the safety ones."""
+
+    params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    """Params for every call; a row's own win."""
+
+    country: str | None = None
+    """ISO code (`AE`) of numbers that are written without their country code."""
+
+    rate: float | None = 1.0
+    """Call starts per second, evenly spaced; `None`: unpaced."""
+
+    concurrency: int = 5
+    """Requests in flight at the API's door, not conversations."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.policy not in PACKS:
+            msg = f"there is no policy {self.policy!r}; there is: {', '.join(PACKS)}"
+            raise ConfigurationError(msg)
+        if (
+            self.from_number is not None
+            and self.from_number != HAMSA_DEFAULT
+            and not _E164.fullmatch(self.from_number)
+        ):
+            msg = f"from_number must be an E.164 number (+971...) or {HAMSA_DEFAULT}"
+            raise ConfigurationError(msg)
+        if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
+            msg = "rate must be more than 0 call starts per second, or None for unpaced"
+            raise ConfigurationError(msg)
+        if isinstance(self.concurrency, bool) or self.concurrency < 1:
+            msg = "concurrency must be a whole number, 1 or more"
+            raise ConfigurationError(msg)
+
+    def settings(self) -> dict[str, Any]:
+        """What belongs to the campaign and is kept in the journal, as JSON."""
+        return {
+            "voice_agent_id": self.voice_agent_id,
+            "from_number": self.from_number,
+            "policy": self.policy,
+            "params": dict(self.params),
+            "country": self.country,
+        }

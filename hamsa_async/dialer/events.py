@@ -1,0 +1,55 @@
+"""What the dialer tells: numbered, durable, in order."""
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+
+class EventKind(enum.StrEnum):
+    """What happened."""
+
+    RUN_BEGAN = "run_began"
+    RUN_ENDED = "run_ended"
+    LIST_LOADED = "list_loaded"
+    WAITING = "waiting"
+    """Nothing can be dialed now; `data["until"]` says until when."""
+    HOST_UNREACHABLE = "host_unreachable"
+    """Several requests in a row could not be sent; only a probe is, now and then."""
+    HOST_REACHABLE = "host_reachable"
+    INTENDED = "intended"
+    """An attempt is written down and its request is about to leave."""
+    PLACED = "placed"
+    REFUSED = "refused"
+    RETURNED = "returned"
+    """Provably no call was made; the contact will be dialed later."""
+    LOST = "lost"
+    """It may have rung: the contact is unknown."""
+    DEFERRED = "deferred"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+@attrs.frozen(kw_only=True)
+class DialerEvent:
+    """One thing that happened, as the journal has it.
+
+    Attributes:
+        number: Its place in the journal, over all campaigns; never reused. Whoever keeps the
+            last one misses none: `Dialer.events(after=number)`.
+        at: When (UTC).
+        kind: What.
+        campaign: The campaign's name.
+        row: The contact's row in the list, where a contact is meant.
+        attempt_id: The attempt, where one is meant; also the call's reference.
+        data: More of it, as JSON: `reason`, `call_id`, `status`, `until`, ...
+    """
+
+    number: int
+    at: datetime
+    kind: EventKind
+    campaign: str
+    row: int | None = None
+    attempt_id: str | None = None
+    data: dict[str, Any] = attrs.field(factory=dict)

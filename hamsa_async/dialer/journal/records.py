@@ -1,0 +1,120 @@
+"""The values that go in and out of a journal."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from hamsa_async._masking import mask_number
+from hamsa_async.dialer.machine import AttemptState, ContactState, Happening
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """Which journal this is: it belongs to one server and one project."""
+
+    base_url: str
+    project_id: str
+
+
+@attrs.frozen(kw_only=True)
+class CampaignRecord:
+    """A campaign as the journal has it."""
+
+    id: int
+    name: str
+    settings: Mapping[str, Any]
+    loaded: bool
+    """Whether its list was read to the end. Nothing is dialed from half a list."""
+    created_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class RunRecord:
+    """One run of a campaign by one process."""
+
+    pid: int
+    host: str
+    began_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+    reason: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Candidate:
+    """A contact that may be dialed now, as far as was read."""
+
+    id: int
+    row: int
+    phone_number: str = attrs.field(repr=mask_number)
+    params: Mapping[str, Any] = attrs.field(repr=False)
+    from_number: str | None = attrs.field(repr=False)
+    agent_id: str | None
+    expires_at: datetime | None
+
+
+@attrs.frozen(kw_only=True)
+class Held:
+    """Why a contact is not dialed after all; the journal has moved it already."""
+
+    happening: Happening | None
+    """`DEFERRED` or `EXPIRED`; `None`: somebody else moved it meanwhile."""
+    reason: str
+    due_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Settlement:
+    """How an attempt ended, to be written down."""
+
+    state: AttemptState
+    happening: Happening
+    call_id: str | None = None
+    status: int | None = None
+    reason: str | None = None
+    """A short code or the API's own words, masked."""
+
+
+@attrs.frozen(kw_only=True)
+class ReportRow:
+    """One row of the list and what became of it."""
+
+    row: int
+    contact_id: str | None
+    phone_number: str = attrs.field(repr=mask_number)
+    state: ContactState
+    reason: str | None
+    detail: str | None
+    attempts: int
+    call_id: str | None
+    due_at: datetime | None
+
+
+
+
+@attrs.frozen(kw_only=True)
+class ListDifference:
+    """How a new list differs from the one that the journal has, in rows."""
+
+    new: int = 0
+    gone: int = 0
+    changed: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.gone or self.changed)
+
+
+@attrs.frozen(kw_only=True)
+class StagedList:
+    """A list that was read to its end and waits to be taken over."""
+
+    rows: int
+    usable: int
+    """Rows that are contacts to be called, now or later."""
+    without_from_number: int
+    """Of these, the ones that name no caller number of their own."""
+    states: Mapping[tuple[str, str | None], int]
+    """Rows by (state, reason)."""
+    difference: ListDifference

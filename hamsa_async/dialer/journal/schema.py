@@ -1,0 +1,273 @@
+"""The journal's file: what is in it, what proves that it is one, and how it comes of age."""
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from hamsa_async.dialer.machine import OPEN_ATTEMPTS, ContactState
+from hamsa_async.errors import JournalError
+
+APPLICATION_ID: Final = int.from_bytes(b"HMSA", "big")
+SCHEMA_VERSION: Final = 1
+BUSY_TIMEOUT: Final = 30.0  # seconds
+
+_MAGIC: Final = b"SQLite format 3\0"
+# SQLite's locks and shared memory do not hold across machines.
+_NETWORK_FILE_SYSTEMS: Final = frozenset(
+    {"9p", "afs", "cifs", "ceph", "fuse.sshfs", "glusterfs", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+)
+
+_OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN_ATTEMPTS))
+
+# All times are whole milliseconds since 1970, UTC.
+MIGRATIONS: Final[Mapping[int, str]] = {
+    1: f"""
+    CREATE TABLE identity (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        base_url TEXT NOT NULL,
+        project_id TEXT NOT NULL
+    );
+    CREATE TABLE campaigns (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        settings TEXT NOT NULL,
+        loaded INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL
+    );
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        campaign INTEGER NOT NULL REFERENCES campaigns (id),
+        pid INTEGER NOT NULL,
+        host TEXT NOT NULL,
+        began_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        ending TEXT,
+        reason TEXT
+    );
+    CREATE INDEX runs_of_campaign ON runs (campaign, id);
+    CREATE TABLE contacts (
+        id INTEGER PRIMARY KEY,
+        campaign INTEGER NOT NULL REFERENCES campaigns (id),
+        key TEXT NOT NULL,
+        row INTEGER NOT NULL,
+        contact_id TEXT,
+        phone_number TEXT NOT NULL,
+        params TEXT NOT NULL,
+        from_number TEXT,
+        agent_id TEXT,
+        state TEXT NOT NULL,
+        reason TEXT,
+        detail TEXT,
+        due_at INTEGER,
+        expires_at INTEGER,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        call_id TEXT,
+        UNIQUE (campaign, key)
+    );
+    CREATE INDEX pending_contacts ON contacts (campaign, id) WHERE state = '{ContactState.PENDING}';
+    CREATE INDEX deferred_contacts ON contacts (campaign, due_at)
+        WHERE state = '{ContactState.DEFERRED}';
+    CREATE TABLE attempts (
+        id TEXT PRIMARY KEY,
+        campaign INTEGER NOT NULL REFERENCES campaigns (id),
+        contact INTEGER NOT NULL REFERENCES contacts (id),
+        phone_number TEXT NOT NULL,
+        state TEXT NOT NULL,
+        intended_at INTEGER NOT NULL,
+        settled_at INTEGER,
+        call_id TEXT,
+        status INTEGER,
+        reason TEXT
+    ) WITHOUT ROWID;
+    -- One open attempt per number, over all campaigns and processes of this journal.
+    CREATE UNIQUE INDEX open_attempts ON attempts (phone_number) WHERE state IN ({_OPEN});
+    CREATE INDEX attempts_of_number ON attempts (phone_number, intended_at);
+    CREATE TABLE events (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        campaign INTEGER NOT NULL,
+        contact INTEGER,
+        attempt TEXT,
+        data TEXT
+    );
+    """,
+}
+"""Each version's step, from the one before it. A released step is never edited."""
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into `JournalError`s that say the way out."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(f"journal {path}: {_explain(error)}") from error
+    except OSError as error:
+        raise JournalError(f"journal {path}: {error.strerror or error}") from error
+
+
+_EXPLANATIONS: Final = (
+    ("not a database", "not a journal: choose another path with --journal"),
+    ("full", "the disk is full (or a limit is reached): make room, then run again"),
+    ("readonly", "it is read-only: make it writable, or choose another with --journal"),
+    ("unable to open", "it cannot be opened: check that its folder exists and is writable"),
+    ("locked", "another process has held it for too long: see who uses it, then run again"),
+    ("malformed", "it is damaged: restore a backup (`hamsa journal check` says more)"),
+    ("disk i/o", "the disk failed or is full: make room or check it, then run again"),
+)
+
+
+def _explain(error: sqlite3.Error) -> str:
+    text = str(error)
+    for sign, explanation in _EXPLANATIONS:
+        if sign in text.lower():
+            return explanation
+    return text
+
+
+def open_database(
+    path: Path, *, create: bool, migrations: Mapping[int, str] = MIGRATIONS
+) -> sqlite3.Connection:
+    """Open a journal's database, made or brought up to date where needed.
+
+    Args:
+        path: Its file. A new one gets mode 0600.
+        create: Whether to make it if it is not there.
+        migrations: The steps to bring it up to date with, by version.
+
+    Returns:
+        A connection in autocommit mode: WAL, every commit synced to disk.
+
+    Raises:
+        JournalError: It is not a journal, not writable, from a newer version, on a network file
+            system, or not there. Nothing was changed.
+    """
+    with explained(path):
+        _look_at(path, create=create)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prove_journal(connection, path, newest=max(migrations))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            _bring_up_to_date(connection, path, migrations)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _look_at(path: Path, *, create: bool) -> None:
+    """Judge the file before SQLite touches it."""
+    if not path.parent.is_dir():
+        raise JournalError(f"journal {path}: its folder does not exist")
+    kind = _file_system_of(path.parent)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise JournalError(
+            f"journal {path}: it lies on a network file system ({kind}), where locks do not"
+            " hold; choose a local path with --journal"
+        )
+    if not path.exists():
+        if not create:
+            raise JournalError(f"there is no journal at {path}: check --journal")
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        return
+    if not path.is_file():
+        raise JournalError(f"journal {path}: not a file")
+    # The mode is asked, not os.access: root may write to what its owner has set read-only.
+    if not path.stat().st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
+        raise JournalError(f"journal {path}: {_EXPLANATIONS[2][1]}")
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head and head != _MAGIC:
+        raise JournalError(f"journal {path}: {_EXPLANATIONS[0][1]}")
+
+
+def _file_system_of(folder: Path) -> str | None:
+    """Name the file system, where the system tells (Linux)."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return None
+    target = str(folder.resolve())
+    best, found = "", None
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace("\\040", " ")
+        inside = target == point or target.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, found = point, fields[2]
+    return found
+
+
+def _prove_journal(connection: sqlite3.Connection, path: Path, *, newest: int) -> None:
+    application = _pragma(connection, "application_id")
+    version = _pragma(connection, "user_version")
+    if application == APPLICATION_ID:
+        if version > newest:
+            raise JournalError(
+                f"journal {path}: it was written by a newer hamsa-async (its version"
+                f" {version}, ours {newest}); upgrade hamsa-async"
+            )
+        return
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application or version or tables:
+        raise JournalError(f"journal {path}: {_EXPLANATIONS[0][1]}")
+
+
+def _bring_up_to_date(
+    connection: sqlite3.Connection, path: Path, migrations: Mapping[int, str]
+) -> None:
+    newest = max(migrations)
+    version = _pragma(connection, "user_version")
+    if version == newest:
+        return
+    if version:
+        back_up(connection, path.with_name(f"{path.name}.v{version}.bak"))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Again, now that nobody else can: another process may have done it meanwhile.
+        version = _pragma(connection, "user_version")
+        for step in range(version + 1, newest + 1):
+            for statement in migrations[step].split(";"):
+                if statement.strip():
+                    connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {newest}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def back_up(connection: sqlite3.Connection, target: Path) -> None:
+    """Copy a journal, also one in use, to a new file with mode 0600.
+
+    Raises:
+        JournalError: The target exists or cannot be written.
+    """
+    try:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        raise JournalError(f"{target} exists already: a backup overwrites nothing") from None
+    except OSError as error:
+        raise JournalError(f"{target}: {error.strerror or error}") from error
+    try:
+        with explained(target), contextlib.closing(sqlite3.connect(target)) as copy:
+            connection.backup(copy, pages=1000, sleep=0.001)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value

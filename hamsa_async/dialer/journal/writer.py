@@ -1,0 +1,112 @@
+"""One thread that writes, and groups what it is given into one commit.
+
+Callers wait for their write's commit, not for their turn: while one group is being synced to
+disk the next one gathers. After each commit the file's lock is left free for a moment:
+writers that commit back to back starve every other process.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from hamsa_async.dialer.journal.schema import explained
+from hamsa_async.errors import JournalError
+
+T = TypeVar("T")
+
+_BREATH: Final = 0.001  # seconds that the lock is left free after a commit
+
+Write = Callable[[sqlite3.Connection], Any]
+
+
+class GroupWriter:
+    """Runs writes on one connection, in the order given, many to a transaction.
+
+    A write is a function of the connection. It must look before it writes: what it raises rolls
+    back its whole group, and each write of the group then fails with it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[tuple[Write, asyncio.Future[Any]]] = deque()
+        self._something = threading.Event()
+        self._closing = False
+        self._broken: BaseException | None = None
+        self._thread = threading.Thread(target=self._serve, name="hamsa-journal", daemon=True)
+        self._thread.start()
+
+    async def write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a write; return once it is on disk (synced).
+
+        Raises:
+            JournalError: It could not be written, nor can anything after it.
+
+        Cancellation:
+            The write is made all the same; only its result is not waited for.
+        """
+        if self._broken is not None or self._closing:
+            msg = f"journal {self._path}: it is closed, or failed before: {self._broken}"
+            raise JournalError(msg)
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.append((write, future))
+        self._something.set()
+        return await future
+
+    async def aclose(self) -> None:
+        """Write what is queued, then end the thread and close the connection."""
+        self._closing = True
+        self._something.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _serve(self) -> None:
+        while True:
+            self._something.wait()
+            self._something.clear()
+            while self._queue:
+                group = [self._queue.popleft() for _ in range(len(self._queue))]
+                results = self._commit(group)
+                # After close the loop may be gone; then nobody waits for these.
+                if not self._loop.is_closed():
+                    self._loop.call_soon_threadsafe(_deliver, results)
+                time.sleep(_BREATH)
+            if self._closing:
+                self._connection.close()
+                return
+
+    def _commit(
+        self, group: list[tuple[Write, "asyncio.Future[Any]"]]
+    ) -> list[tuple["asyncio.Future[Any]", Any, BaseException | None]]:
+        connection = self._connection
+        try:
+            if self._broken is not None:
+                raise self._broken
+            with explained(self._path):
+                connection.execute("BEGIN IMMEDIATE")
+                results = [(future, write(connection), None) for write, future in group]
+                connection.execute("COMMIT")
+                return results
+        except BaseException as error:  # noqa: BLE001 - handed to those who wait
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            # What cannot be written down must not be dialed: nothing follows a failed write.
+            self._broken = error
+            return [(future, None, error) for _, future in group]
+
+
+def _deliver(
+    results: list[tuple["asyncio.Future[Any]", Any, BaseException | None]],
+) -> None:
+    for future, result, error in results:
+        if future.done():
+            continue  # its caller has left
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
