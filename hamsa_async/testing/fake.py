@@ -20,13 +20,13 @@ import socket
 import uuid
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 from urllib.parse import unquote
 
 import attrs
@@ -140,8 +140,8 @@ _OLDER_PART: Final[Mapping[str, Any]] = {
             "Tuesday": _OFFICE_HOURS,
             "Wednesday": _OFFICE_HOURS,
             "Thursday": _OFFICE_HOURS,
-            "Friday": [],
-            "Saturday": [],
+            "Friday": _OFFICE_HOURS,
+            "Saturday": _OFFICE_HOURS,
             "Sunday": _OFFICE_HOURS,
         },
         "meetingDuration": 30,
@@ -168,7 +168,7 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = MappingProxyType(
 )
 
 
-class _Refusal(Exception):
+class _RefusedError(Exception):
     """The request ends here, with this answer."""
 
     def __init__(self, answer: Answer) -> None:
@@ -176,8 +176,12 @@ class _Refusal(Exception):
         self.answer = answer
 
 
-def _refuse(status: int, message: str | None = None) -> _Refusal:
-    return _Refusal(Answer.error(status, message))
+class _ClientGoneError(Exception):
+    """The client went before its body was here."""
+
+
+def _refuse(status: int, message: str | None = None) -> _RefusedError:
+    return _RefusedError(Answer.error(status, message))
 
 
 @attrs.frozen(kw_only=True)
@@ -510,6 +514,10 @@ class _NoAnswer(web.StreamResponse):
         """Write no body."""
 
 
+def _as_tuple(keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(keys)
+
+
 def _one_agent() -> dict[str, dict[str, Any]]:
     return {FAKE_AGENT_ID: {}}
 
@@ -574,13 +582,14 @@ class FakeHamsa:
         ledger: Which phones rang, and which POSTs came.
         requests: How many requests each route had, by `"GET /v1/projects/by-api-key"` and so
             on, `"unknown"` for what is no route.
-        max_in_flight: The most POSTs to the call route that were being handled at once.
+        in_flight: How many POSTs to the call route are being handled now.
+        max_in_flight: The most of them that were being handled at once.
     """
 
     host: str = "127.0.0.1"
     port: int = attrs.field(default=0, validator=[validators.ge(0), validators.le(65535)])
     api_keys: tuple[str, ...] = attrs.field(
-        default=(FAKE_API_KEY,), converter=tuple, validator=validators.min_len(1), repr=False
+        default=(FAKE_API_KEY,), converter=_as_tuple, validator=validators.min_len(1), repr=False
     )
     scheme: str = "Token"
     project_id: str = FAKE_PROJECT_ID
@@ -614,6 +623,7 @@ class FakeHamsa:
 
     ledger: Ledger = attrs.field(init=False, repr=False)
     requests: Counter[str] = attrs.field(init=False, factory=Counter, repr=False)
+    in_flight: int = attrs.field(init=False, default=0)
     max_in_flight: int = attrs.field(init=False, default=0)
 
     _calls: _Calls = attrs.field(init=False, factory=_Calls, repr=False)
@@ -621,7 +631,6 @@ class FakeHamsa:
     _random: random.Random = attrs.field(init=False, repr=False)
     _latest: datetime = attrs.field(init=False, repr=False)
     _dated: tuple[int, str] = attrs.field(init=False, default=(-1, ""), repr=False)
-    _in_flight: int = attrs.field(init=False, default=0, repr=False)
     _handling: "set[asyncio.Task[Any]]" = attrs.field(init=False, factory=set, repr=False)
     _server: _Server | None = attrs.field(init=False, default=None, repr=False)
     _listener: asyncio.Server | None = attrs.field(init=False, default=None, repr=False)
@@ -651,7 +660,7 @@ class FakeHamsa:
         reserved = _bind(self.host, self.port)
         self.port = reserved.getsockname()[1]
         self._server = _Server(self._handle, keepalive_timeout=self.keepalive_timeout)
-        self._listener = await self._listen(self._server, reserved)
+        self._listener = await _listen(self._server, reserved)
         return self
 
     async def aclose(self) -> None:
@@ -703,7 +712,7 @@ class FakeHamsa:
         server = self._started()
         reserved, self._reserved = self._reserved, None
         if reserved is not None:
-            self._listener = await self._listen(server, reserved)
+            self._listener = await _listen(server, reserved)
 
     async def say_on_idle(self, raw: bytes) -> int:
         """Write bytes that nobody asked for on every idle kept-alive connection.
@@ -728,7 +737,7 @@ class FakeHamsa:
         self.faults.clear()
         self.requests.clear()
         self._calls.clear()
-        self.max_in_flight = self._in_flight
+        self.max_in_flight = self.in_flight
         self._start_afresh()
 
     def _start_afresh(self) -> None:
@@ -740,10 +749,6 @@ class FakeHamsa:
             msg = "this FakeHamsa is not started"
             raise RuntimeError(msg)
         return self._server
-
-    async def _listen(self, server: _Server, reserved: socket.socket) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(server, sock=reserved, backlog=_BACKLOG)
 
     def _release(self) -> None:
         reserved, self._reserved = self._reserved, None
@@ -763,9 +768,8 @@ class FakeHamsa:
         return self._response(answer)
 
     @contextmanager
-    def _handled(self, connection: _Connection) -> Iterator[None]:
-        task = asyncio.current_task()
-        assert task is not None
+    def _handled(self, connection: _Connection) -> Generator[None, None, None]:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._handling.add(task)
         connection.busy += 1
         connection.served += 1
@@ -777,17 +781,16 @@ class FakeHamsa:
 
     async def _answer(self, request: web.BaseRequest, connection: _Connection) -> Answer | None:
         route, argument = _find(request.method, request.path)
-        self.requests[route.name if route else "unknown"] += route is None or route.counted
+        if route is None or route.counted:
+            self.requests[route.name if route else "unknown"] += 1
         try:
             if route is None:
                 raise _refuse(404)
             return await route.answer(self, request, connection, argument)
-        except _Refusal as refusal:
+        except _RefusedError as refusal:
             return refusal.answer
-        except web.HTTPRequestEntityTooLarge:
-            return Answer.error(413)
-        except (OSError, web.RequestPayloadError):
-            return None  # the client went before its body was here
+        except _ClientGoneError:
+            return None
 
     def _response(self, answer: Answer) -> web.Response:
         headers = {**answer.headers, "Date": self._date()}
@@ -814,14 +817,14 @@ class FakeHamsa:
         self, request: web.BaseRequest, connection: _Connection, _: str
     ) -> Answer | None:
         post = self.ledger.arrived(self._now())
-        self._in_flight += 1
-        self.max_in_flight = max(self.max_in_flight, self._in_flight)
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             answer = await self._placed(request, connection, post)
-        except _Refusal as refusal:
+        except _RefusedError as refusal:
             answer = refusal.answer
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
         self.ledger.note(post, status=answer and answer.status)
         return answer
 
@@ -884,7 +887,7 @@ class FakeHamsa:
         now = self._now()
         full = self.capacity is not None and self._calls.live(now) >= self.capacity
         if full or (self._bucket is not None and not self._bucket.take(now)):
-            raise _Refusal(Answer.error(429).with_header("Retry-After", self.retry_after))
+            raise _RefusedError(Answer.error(429).with_header("Retry-After", self.retry_after))
 
     def _agent_for(self, order: _Order) -> Mapping[str, Any]:
         if order.voice_agent_id is not None:
@@ -905,7 +908,7 @@ class FakeHamsa:
         return Exchange(
             answer=answer,
             target=request.path_qs,
-            transport=connection.transport,
+            transport=None if connection.gone.is_set() else connection.transport,
             gone=connection.gone,
             now=self._now(),
         )
@@ -952,7 +955,7 @@ class FakeHamsa:
 
     async def _take_faults(self, request: web.BaseRequest, *_: object) -> Answer:
         try:
-            self.faults = FaultPlan.from_json(await request.read())
+            self.faults = FaultPlan.from_json(await _raw_body(request))
         except ValueError as error:
             return Answer.error(400, str(error))
         return Answer.of(self.faults.to_json())
@@ -978,17 +981,31 @@ def _success(data: object) -> dict[str, Any]:
 _NOT_RUNG: Final = Answer.of(_success({}))
 
 
+async def _raw_body(request: web.BaseRequest) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise _refuse(413) from error
+    except (OSError, web.RequestPayloadError) as error:
+        raise _ClientGoneError from error
+
+
 async def _json_object(request: web.BaseRequest, connection: _Connection) -> dict[str, Any]:
     expects = request.headers.get("Expect", "").lower() == "100-continue"
     if expects and connection.transport is not None:
         connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     try:
-        body = json.loads(await request.read())
+        body = json.loads(await _raw_body(request))
     except ValueError as error:
         raise _refuse(400, "the body is not JSON") from error
     if not isinstance(body, dict):
         raise _refuse(400, "the body must be a JSON object")
     return body
+
+
+async def _listen(server: _Server, reserved: socket.socket) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(server, sock=reserved, backlog=_BACKLOG)
 
 
 def _bind(host: str, port: int) -> socket.socket:

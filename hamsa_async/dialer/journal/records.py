@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from hamsa_async._masking import mask_number
+from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.machine import AttemptState, ContactState, Happening
 
 
@@ -57,12 +58,10 @@ class Candidate:
 
 @attrs.frozen(kw_only=True)
 class Held:
-    """Why a contact is not dialed after all; the journal has moved it already."""
+    """A contact that is not dialed after all; the journal has moved it already."""
 
-    happening: Happening | None
-    """`DEFERRED` or `EXPIRED`; `None`: somebody else moved it meanwhile."""
-    reason: str
-    due_at: datetime | None = None
+    event: DialerEvent | None
+    """What was written down; `None`: somebody else moved it meanwhile."""
 
 
 @attrs.frozen(kw_only=True)

@@ -71,6 +71,7 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     CREATE INDEX pending_contacts ON contacts (campaign, id) WHERE state = '{ContactState.PENDING}';
     CREATE INDEX deferred_contacts ON contacts (campaign, due_at)
         WHERE state = '{ContactState.DEFERRED}';
+    CREATE INDEX contacts_by_id ON contacts (campaign, contact_id) WHERE contact_id IS NOT NULL;
     CREATE TABLE attempts (
         id TEXT PRIMARY KEY,
         campaign INTEGER NOT NULL REFERENCES campaigns (id),

@@ -1,0 +1,30 @@
+"""The dialer: campaigns over contact lists, on a crash-safe journal.
+
+Needs the extra `dialer`: `pip install 'hamsa-async[dialer]'`.
+"""
+
+from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
+from hamsa_async.dialer.contacts import Contact
+from hamsa_async.dialer.dialer import Dialer, Loaded, Run
+from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.journal import Journal, ReportRow, SqliteJournal
+from hamsa_async.dialer.machine import AttemptState, ContactState
+from hamsa_async.dialer.runner import Ending, Finish
+
+__all__ = [
+    "HAMSA_DEFAULT",
+    "AttemptState",
+    "Campaign",
+    "Contact",
+    "ContactState",
+    "Dialer",
+    "DialerEvent",
+    "Ending",
+    "EventKind",
+    "Finish",
+    "Journal",
+    "Loaded",
+    "ReportRow",
+    "Run",
+    "SqliteJournal",
+]

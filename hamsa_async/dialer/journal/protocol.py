@@ -1,0 +1,142 @@
+"""What the dialer asks of a journal. One protocol, whatever the home.
+
+Every write is durable when it returns: after a crash at any point it is still there.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from hamsa_async.dialer.contacts import Row
+from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.journal.records import (
+    CampaignRecord,
+    Candidate,
+    Held,
+    Identity,
+    ReportRow,
+    RunRecord,
+    Settlement,
+    StagedList,
+)
+from hamsa_async.dialer.machine import ContactState
+
+
+class Journal(Protocol):
+    """The truth about campaigns, contacts and attempts."""
+
+    # -- whose it is
+
+    async def identify(self, identity: Identity) -> None:
+        """Make it this server's and project's journal, or check that it is.
+
+        Raises:
+            JournalError: It is another's. Nothing was changed.
+        """
+
+    # -- campaigns and their lists
+
+    async def campaign(self, name: str) -> CampaignRecord | None:
+        """Find a campaign."""
+
+    async def campaigns(self) -> Sequence[CampaignRecord]:
+        """All campaigns, oldest first."""
+
+    async def add_campaign(self, name: str, settings: Mapping[str, Any]) -> CampaignRecord:
+        """Write down a new campaign, without a list."""
+
+    async def change_settings(self, campaign: int, settings: Mapping[str, Any]) -> None:
+        """Give a campaign other settings."""
+
+    async def stage(self, campaign: int, rows: Iterable[Row], *, first: bool) -> None:
+        """Read some more rows of a list, beside the campaign; `first` begins a new list."""
+
+    async def staged(self, campaign: int) -> StagedList:
+        """Look at the list that was read: duplicates, and what differs from the campaign's."""
+
+    async def take_over(self, campaign: int) -> DialerEvent:
+        """Make the staged list the campaign's: new rows are added, those gone are withdrawn,
+        and a contact once dialed keeps its record. In steps that others can write between."""
+
+    # -- one campaign, one dialer
+
+    async def claim(self, campaign: CampaignRecord) -> None:
+        """Become the campaign's one dialer, until `release` or the process ends.
+
+        Raises:
+            CampaignRunningError: Another one is; it says which, and since when.
+        """
+
+    async def release(self, campaign: CampaignRecord) -> None:
+        """Cease to be."""
+
+    async def is_claimed(self, campaign: CampaignRecord) -> bool:
+        """Whether any process dials it now."""
+
+    async def recover(self, campaign: int) -> Sequence[DialerEvent]:
+        """After a crash: every attempt that was intended and has no result is unknown."""
+
+    async def begin_run(self, campaign: int) -> tuple[int, DialerEvent]:
+        """Write down that this process begins to dial; gives the run's id."""
+
+    async def end_run(self, run: int, campaign: int, ending: str, reason: str | None) -> DialerEvent:
+        """Write down how the run ended."""
+
+    async def last_run(self, campaign: int) -> RunRecord | None:
+        """The campaign's newest run."""
+
+    # -- dialing
+
+    async def pending(self, campaign: int, *, after: int, limit: int) -> Sequence[Candidate]:
+        """Contacts to be called, by their place in the list, past contact `after`."""
+
+    async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
+        """Deferred contacts whose time has come."""
+
+    async def next_due(self, campaign: int) -> tuple[datetime, str] | None:
+        """When the first deferred contact is due, and for what reason it waits."""
+
+    async def intend(
+        self, campaign: int, candidate: Candidate, attempt_id: str
+    ) -> DialerEvent | Held:
+        """Write down that this contact is about to be dialed, or why it is not.
+
+        The rules are judged in the transaction that writes: no open attempt on the number, in
+        any campaign, and the minimum gap since the last one that may have rung.
+        """
+
+    async def settle(
+        self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
+    ) -> DialerEvent:
+        """Write down how an attempt ended, and what that means for its contact."""
+
+    async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
+        """Write down something that happened to the run."""
+
+    # -- looking
+
+    async def counts(self, campaign: int) -> Mapping[ContactState, int]:
+        """Contacts by state; they add up to the rows of the list."""
+
+    async def reasons(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
+        """Contacts by state and reason, where there is one."""
+
+    def rows(self, campaign: int) -> AsyncIterator[ReportRow]:
+        """Every row of the list and what became of it, in the list's order, in short reads."""
+
+    def events(self, *, after: int) -> AsyncIterator[DialerEvent]:
+        """Every event past a number, in order, up to the newest."""
+
+    async def back_up(self, target: Path) -> None:
+        """Copy the journal, in use or not, to a new file.
+
+        Raises:
+            JournalError: The target exists or cannot be written.
+        """
+
+    async def problems(self) -> Sequence[str]:
+        """Examine the journal; each text is something that is not as it must be."""
+
+    async def aclose(self) -> None:
+        """Let go of it, with everything written."""
