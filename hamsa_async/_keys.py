@@ -1,11 +1,12 @@
 """Where the API key comes from, and what to do when it is refused."""
 
 import asyncio
+import inspect
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from hamsa_async.errors import ConfigurationError
+from hamsa_async.errors import Certainty, ConfigurationError, HamsaError, NotSentError
 
 KeyCallable = Callable[[], Awaitable[str]]
 
@@ -22,6 +23,7 @@ class KeySource:
         self._text = text
         self._file = file
         self._ask = ask
+        self._renewing = asyncio.Lock()
 
     def __repr__(self) -> str:
         kind = "text" if self._file is None and self._ask is None else self._file or "callable"
@@ -43,8 +45,7 @@ class KeySource:
         if name := os.environ.get("HAMSA_API_KEY_FILE"):
             file = Path(name)
             return cls(text=_read(file), file=file, ask=None)
-        msg = f"there is no API key: {_HOW}"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(f"there is no API key: {_HOW}")
 
     @property
     def fixed(self) -> str | None:
@@ -56,17 +57,37 @@ class KeySource:
 
         Raises:
             ConfigurationError: The callable gave something that is no key.
+            NotSentError: The callable failed; its own exception is the cause.
         """
-        if self._ask is not None:
-            return _checked(await self._ask())
-        assert self._text is not None
-        return self._text
+        if self._ask is None:
+            assert self._text is not None
+            return self._text
+        try:
+            asked = self._ask()
+            if inspect.isawaitable(asked):
+                return _checked(await asked)
+        except HamsaError:
+            raise
+        except Exception as error:
+            raise NotSentError(
+                f"the api_key callable failed ({type(error).__name__}); nothing was sent",
+                certainty=Certainty.NOT_SENT,
+            ) from error
+        raise ConfigurationError("the api_key callable must be async (`async def`)")
 
     async def renew(self, refused: str) -> bool:
-        """After a 401: look once more. Whether there is another key now."""
-        if self._file is not None:
-            self._text = await asyncio.to_thread(_read, self._file)
-        return (self._file is not None or self._ask is not None) and await self.get() != refused
+        """After a 401: look once more. Whether there is another key now.
+
+        A source that cannot be read at this moment has no other key: the 401 is what counts.
+        """
+        try:
+            # Many calls are refused together when a key is rotated; one looks for them all.
+            async with self._renewing:
+                if self._file is not None and self._text == refused:
+                    self._text = await asyncio.to_thread(_read, self._file)
+            return await self.get() != refused
+        except HamsaError:
+            return False
 
 
 def _read(file: Path) -> str:
@@ -74,14 +95,16 @@ def _read(file: Path) -> str:
         return _checked(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text"
-        msg = f"the file that HAMSA_API_KEY_FILE names cannot be read ({reason}): {file}"
-        raise ConfigurationError(msg) from None
+        raise ConfigurationError(
+            f"the file that HAMSA_API_KEY_FILE names cannot be read ({reason}): {file}"
+        ) from None
 
 
 def _checked(key: object) -> str:
     """Refuse what cannot stand in a header; never repeat it."""
     text = key.strip() if isinstance(key, str) else ""
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        msg = f"the API key is empty or has characters that no key has: {_HOW}"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(
+            f"the API key is empty or has characters that no key has: {_HOW}"
+        )
     return text

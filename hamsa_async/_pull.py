@@ -21,6 +21,26 @@ async def as_stream(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
         yield item
 
 
+async def see_through(work: Awaitable[T]) -> T:
+    """Await something short that must not be left half done, also when cancelled meanwhile.
+
+    Cancellation:
+        Raised when the work is at its end.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # heard of, or the loop would complain
+        raise cancelled
+    return task.result()
+
+
 class Pull(Generic[T]):
     """`workers` tasks that share `source` and call `work` on each item.
 
@@ -40,8 +60,10 @@ class Pull(Generic[T]):
         self._reader: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
-        """Take no further item, not even one that the source is just making. Those taken are
-        worked to their end."""
+        """Take no further item, not even one that the source is just making.
+
+        The source is cancelled where it waits; items that were taken are worked to their end.
+        """
         self._stopping = True
         if self._reader is not None:
             self._reader.cancel()
@@ -59,23 +81,23 @@ class Pull(Generic[T]):
             self._stopping = True
             for worker in crew:
                 worker.cancel()
-            await asyncio.gather(*crew, return_exceptions=True)
+            await see_through(asyncio.gather(*crew, return_exceptions=True))
         if self._error is not None:
             raise self._error
 
     async def _pull(self) -> None:
         while not self._stopping:
             try:
-                async with self._lock:
-                    if self._stopping:
-                        return
-                    item = await self._read()
+                item = await self._take()
             except StopAsyncIteration:
                 return
             except asyncio.CancelledError:
                 if self._stopping:
                     return
-                raise
+                if _is_being_cancelled():
+                    raise
+                self._fail(RuntimeError("the source of the rows was cancelled from outside"))
+                return
             except Exception as error:  # noqa: BLE001 - the source's own; raised by run()
                 self._fail(error)
                 return
@@ -85,14 +107,23 @@ class Pull(Generic[T]):
                 self._fail(error)
                 return
 
-    async def _read(self) -> T:
-        self._reader = asyncio.current_task()
-        try:
-            return await anext(self._source)
-        finally:
-            self._reader = None
+    async def _take(self) -> T:
+        async with self._lock:
+            if self._stopping:
+                raise StopAsyncIteration
+            self._reader = asyncio.current_task()
+            try:
+                return await anext(self._source)
+            finally:
+                self._reader = None
 
     def _fail(self, error: Exception) -> None:
-        self.stop()
         if self._error is None:
             self._error = error
+        self.stop()
+
+
+def _is_being_cancelled() -> bool:
+    """Whether a `CancelledError` is meant for this task, and not one that it came across."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,74 @@
+"""What the command's exit code says: the first that applies."""
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+from hamsa_async.dialer import ContactState, Ending, Finish
+from hamsa_async.errors import (
+    CampaignRunningError,
+    Certainty,
+    ConfigurationError,
+    DialerError,
+    HamsaError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+)
+
+
+class Exit(enum.IntEnum):
+    """The exit codes."""
+
+    OUR_BUG = 1
+    CANNOT = 2
+    RUNNING_ELSEWHERE = 6
+    HALTED = 5
+    INTERRUPTED = 130
+    UNKNOWNS = 4
+    FAILURES = 3
+    NOTHING_NOW = 7
+    DONE = 0
+
+
+MEANINGS: Final[Mapping[Exit, str]] = {
+    Exit.OUR_BUG: "a defect of this program",
+    Exit.CANNOT: "nothing was dialed and it can't be: bad input or configuration",
+    Exit.RUNNING_ELSEWHERE: "another process runs this campaign",
+    Exit.HALTED: "stopped: every further call would have failed the same way",
+    Exit.INTERRUPTED: "interrupted; running it again resumes",
+    Exit.UNKNOWNS: "done, but some calls may have rung and nothing proves it",
+    Exit.FAILURES: "done, with contacts that were refused or expired",
+    Exit.NOTHING_NOW: "nothing to do now: what is left is deferred",
+    Exit.DONE: "all done",
+}
+
+_ENDINGS: Final[Mapping[Ending, Exit]] = {
+    Ending.HALTED: Exit.HALTED,
+    Ending.INTERRUPTED: Exit.INTERRUPTED,
+}
+_FAILED: Final = (ContactState.REFUSED, ContactState.EXPIRED)
+
+
+def after_run(finish: Finish, counts: Mapping[ContactState, int]) -> Exit:
+    """The exit code of a run that ended."""
+    if finish.ending in _ENDINGS:
+        return _ENDINGS[finish.ending]
+    if counts.get(ContactState.UNKNOWN):
+        return Exit.UNKNOWNS
+    if any(counts.get(state) for state in _FAILED):
+        return Exit.FAILURES
+    return Exit.NOTHING_NOW if finish.ending is Ending.NOTHING_NOW else Exit.DONE
+
+
+def before_dialing(error: HamsaError) -> Exit:
+    """The exit code of what went wrong before anything was dialed."""
+    return Exit.RUNNING_ELSEWHERE if isinstance(error, CampaignRunningError) else Exit.CANNOT
+
+
+def after_call(error: HamsaError) -> Exit:
+    """The exit code of a single call that was not placed."""
+    if isinstance(error, OutcomeUnknownError) or error.certainty is Certainty.UNKNOWN:
+        return Exit.UNKNOWNS
+    if isinstance(error, ConfigurationError | DialerError):
+        return Exit.CANNOT
+    return Exit.FAILURES if isinstance(error, InvalidRequestError) else Exit.CANNOT

@@ -1,0 +1,94 @@
+"""Where a campaign stands, for `status` and `report`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from hamsa_async.cli.board import clock, counts_table
+from hamsa_async.dialer import ContactState, SqliteJournal
+from hamsa_async.dialer.journal import CampaignRecord, RunRecord
+from hamsa_async.dialer.report import MEANINGS
+
+
+@attrs.frozen(kw_only=True)
+class Standing:
+    """A campaign's counts, and whether somebody runs it."""
+
+    name: str
+    settings: Mapping[str, Any]
+    created_at: datetime
+    running: bool
+    last_run: RunRecord | None
+    counts: Mapping[ContactState, int]
+    reasons: Mapping[tuple[ContactState, str], int]
+    next_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        run = self.last_run
+        return {
+            "campaign": self.name,
+            "settings": dict(self.settings),
+            "created_at": self.created_at.isoformat(),
+            "running": self.running,
+            "last_run": None
+            if run is None
+            else {
+                "pid": run.pid,
+                "host": run.host,
+                "began_at": run.began_at.isoformat(),
+                "ended_at": None if run.ended_at is None else run.ended_at.isoformat(),
+                "ending": run.ending,
+                "reason": run.reason,
+            },
+            "rows_total": sum(self.counts.values()),
+            "counts": dict(self.counts),
+            "reasons": [
+                {"state": state, "reason": reason, "count": count}
+                for (state, reason), count in self.reasons.items()
+            ],
+            "next_at": None if self.next_at is None else self.next_at.isoformat(),
+        }
+
+
+async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standing:
+    """Look where a campaign stands."""
+    following = await journal.next_due(record.id)
+    return Standing(
+        name=record.name,
+        settings=record.settings,
+        created_at=record.created_at,
+        running=await journal.is_claimed(record),
+        last_run=await journal.last_run(record.id),
+        counts=await journal.counts(record.id),
+        reasons=await journal.reasons(record.id),
+        next_at=None if following is None else following[0],
+    )
+
+
+def standing_table(standing: Standing) -> RenderableType:
+    """Show it to a person."""
+    return Group(
+        Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
+        counts_table(standing.counts, standing.reasons, MEANINGS),
+        Text(""),
+    )
+
+
+def _activity(standing: Standing) -> str:
+    run = standing.last_run
+    if standing.running:
+        return "is being run" + (
+            "" if run is None else f" by process {run.pid} on {run.host} since {clock(run.began_at)}"
+        )
+    if run is None:
+        return "has not been run"
+    if run.ended_at is None:
+        return f"its process {run.pid} ended without a word; running it again resumes"
+    why = f" ({run.reason})" if run.reason else ""
+    until = f"; next at {clock(standing.next_at)}" if standing.next_at is not None else ""
+    return f"{run.ending} at {clock(run.ended_at)}{why}{until}"

@@ -1,0 +1,77 @@
+"""The report: every row of the list and what became of it; the counts add up to the rows."""
+
+import csv
+import json
+from collections.abc import AsyncIterable, Mapping
+from typing import Any, Final, TextIO
+
+import attrs
+
+from hamsa_async.dialer.journal.records import ReportRow
+from hamsa_async.dialer.machine import ContactState
+
+MEANINGS: Final[Mapping[ContactState, str]] = {
+    ContactState.PENDING: "to be called",
+    ContactState.DEFERRED: "a rule says later: the reason says which, due_at when",
+    ContactState.DIALING: "a request is at the API's door",
+    ContactState.PLACED: "the API took the call; call_id follows it",
+    ContactState.REFUSED: "the API said no to this contact; no call was made",
+    ContactState.SKIPPED: "a rule says never: the reason says which",
+    ContactState.EXPIRED: "its time ran out before a call",
+    ContactState.INVALID: "the row is no contact: the reason says why",
+    ContactState.UNKNOWN: "it may have rung, nothing proves it; it is not dialed again",
+}
+"""What each state of a row means, in a line."""
+
+COLUMNS: Final = tuple(field.name for field in attrs.fields(ReportRow))
+
+_TEXTS: Final = frozenset({"contact_id", "reason", "detail", "call_id"})
+
+
+def as_record(row: ReportRow) -> dict[str, Any]:
+    """A row as JSON, with its whole number."""
+    record = attrs.asdict(row)
+    record["due_at"] = None if row.due_at is None else row.due_at.isoformat()
+    return record
+
+
+async def write_csv(rows: AsyncIterable[ReportRow], target: TextIO) -> int:
+    """Write rows as CSV with a header; give their number.
+
+    A text that a spreadsheet would take for a formula is written with a leading apostrophe;
+    phone numbers keep their plus.
+    """
+    writer = csv.writer(target)
+    writer.writerow(COLUMNS)
+    written = 0
+    async for row in rows:
+        record = as_record(row)
+        writer.writerow(
+            [
+                _harmless(record[name]) if name in _TEXTS else record[name]
+                for name in COLUMNS
+            ]
+        )
+        written += 1
+    return written
+
+
+async def write_json(
+    head: Mapping[str, Any], rows: AsyncIterable[ReportRow], target: TextIO
+) -> int:
+    """Write one JSON document, `head` with `rows` as its last member; give their number.
+
+    The rows are written as they are read, so that memory does not grow with the list.
+    """
+    opening = json.dumps(dict(head), ensure_ascii=False)
+    target.write(opening[:-1] + (", " if head else "") + '"rows": [')
+    written = 0
+    async for row in rows:
+        target.write((",\n " if written else "\n ") + json.dumps(as_record(row), ensure_ascii=False))
+        written += 1
+    target.write("\n]}\n")
+    return written
+
+
+def _harmless(text: Any) -> Any:
+    return f"'{text}" if isinstance(text, str) and text[:1] in {"=", "+", "-", "@", "\t"} else text
