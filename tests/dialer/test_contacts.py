@@ -16,12 +16,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hamsa_async.dialer import contacts as module
+from hamsa_async.dialer import csv_file, items, judging, reading
 from hamsa_async.dialer.columns import Columns
-from hamsa_async.dialer.contacts import Contact, Row, Source, read_chunks
+from hamsa_async.dialer.contacts import Contact, Row
+from hamsa_async.dialer.reading import Source, read_chunks
 from hamsa_async.errors import ConfigurationError, ContactListError
 
-EXAMPLE = Path(module.__file__).parents[1] / "testing" / "examples" / "contacts.csv"
+EXAMPLE = Path(reading.__file__).parents[1] / "testing" / "examples" / "contacts.csv"
 
 
 async def rows_of(source: Source, **options: Any) -> list[Row]:
@@ -474,13 +475,14 @@ async def test_columns_are_told_once_before_the_first_row(listed: Any) -> None:
 async def test_files_are_read_off_the_loop(listed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither opening nor judging happens on the event loop's thread."""
     threads: set[int] = set()
-    judge = module._judge
+    judge = judging.judge
 
     def noted(*args: Any) -> Row:
         threads.add(threading.get_ident())
         return judge(*args)
 
-    monkeypatch.setattr(module, "_judge", noted)
+    monkeypatch.setattr(reading, "judge", noted)
+    monkeypatch.setattr(items, "judge", noted)
     await rows_of(listed("phone\n+971501234567\n"))
     await rows_of([{"phone": "+971501234567"}])
     assert threads
@@ -491,13 +493,13 @@ async def test_files_are_read_off_the_loop(listed: Any, monkeypatch: pytest.Monk
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[TextIO]:
     """Every list file that is opened from here on."""
     files: list[TextIO] = []
-    really_open = module._open
+    really_open = csv_file._open
 
     def noted(path: Path) -> TextIO:
         files.append(really_open(path))
         return files[-1]
 
-    monkeypatch.setattr(module, "_open", noted)
+    monkeypatch.setattr(csv_file, "_open", noted)
     return files
 
 
@@ -523,14 +525,14 @@ async def test_a_cancelled_read_closes_the_file(
     """Cancelled in the middle of a step, the file is closed when the step ends."""
     path = listed("phone\n+971501234567\n+971501234568\n")
     begun, go_on = threading.Event(), threading.Event()
-    judge = module._judge
+    judge = judging.judge
 
     def slow(*args: Any) -> Row:
         begun.set()
         go_on.wait(5)
         return judge(*args)
 
-    monkeypatch.setattr(module, "_judge", slow)
+    monkeypatch.setattr(reading, "judge", slow)
     task = asyncio.create_task(rows_of(path, size=1))
     await asyncio.to_thread(begun.wait, 5)
     try:
@@ -603,7 +605,7 @@ def rows_alive() -> int:
 async def test_a_long_file_is_streamed(listed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 200,000 rows no more than two chunks are alive at once."""
     # The number's own parsing takes most of the time and nothing of what is shown here.
-    monkeypatch.setattr(module, "normalise", lambda text, *, country: text)
+    monkeypatch.setattr(judging, "normalise", lambda text, *, country: text)
     start = rows_alive()
     path = listed("phone,name\n" + "+971501234567,سارة\n" * 200_000)
     count, most = 0, 0

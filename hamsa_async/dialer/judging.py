@@ -1,0 +1,199 @@
+"""One record of a contact list -> one `Row`: is this person to be called, and if not, why.
+
+Pure: no file, no clock and no other row. A bad record is a row with the state `invalid`, so
+that the counts add up.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+
+from hamsa_async.dialer.columns import trim
+from hamsa_async.dialer.contacts import Row, RowState
+from hamsa_async.dialer.json_native import is_json
+from hamsa_async.dialer.numbers import NumberFault, NumberProblem, normalise, region_of
+from hamsa_async.errors import ConfigurationError
+
+
+class Verdict(Exception):  # noqa: N818  a verdict on one row, not an error
+    """Why a row is not to be called."""
+
+    def __init__(self, state: RowState, reason: str, detail: str) -> None:
+        super().__init__(reason)
+        self.state: RowState = state
+        self.reason = reason
+        self.detail = detail
+
+
+def invalid(reason: str, detail: str) -> Verdict:
+    """The verdict that the row itself is wrong."""
+    return Verdict("invalid", reason, detail)
+
+
+@attrs.define(kw_only=True)
+class Record:
+    """What a row says, before it is judged.
+
+    Attributes:
+        number: The phone number as given, of any type.
+        fields: The reserved columns that are acted on, by name; a missing one was not given.
+        params: What the agent would be told.
+        fault: What was wrong with the record already when it was taken apart.
+        foreign: Whether its values may be other than JSON's (a file's never are).
+    """
+
+    number: Any
+    fields: dict[str, Any]
+    params: dict[str, Any]
+    fault: Verdict | None = None
+    foreign: bool = False
+
+
+def judge(row: int, record: Record, region: str | None) -> Row:
+    """Make the row of a record. The first thing that is wrong, in this order, is its reason."""
+    number = _written(record.number)
+    due_at = expires_at = None
+    state: RowState = "pending"
+    reason = detail = None
+    strange = _drop_strange(record) if record.foreign else None
+    fields = record.fields
+    try:
+        if record.fault is not None:
+            raise record.fault
+        number = _number(record.number, number, _region(fields, region))
+        _refuse_unwilling(fields)
+        due_at, expires_at = _times(fields)
+        if strange is not None:
+            raise invalid("bad_param", f"The value of {strange!r} is nothing that JSON can hold.")
+        if due_at is not None:
+            state, reason = "deferred", "not_before"
+            detail = "The row says not to call before a time."
+    except NumberProblem as problem:
+        state, reason, detail = "invalid", problem.code.value, problem.code.sentence
+    except Verdict as verdict:
+        state, reason, detail = verdict.state, verdict.reason, verdict.detail
+    return Row(
+        row=row,
+        phone_number=number,
+        contact_id=_text(fields, "contact_id"),
+        params=record.params,
+        state=state,
+        reason=reason,
+        detail=detail,
+        from_number=_text(fields, "from_number"),
+        agent_id=_text(fields, "agent_id"),
+        due_at=due_at,
+        expires_at=expires_at,
+    )
+
+
+def _written(number: object) -> str:
+    """What was given as the phone number, whatever it is, as a text that can be stored."""
+    if isinstance(number, str):
+        return number.encode("utf-8", "backslashreplace").decode()
+    if number is None:
+        return ""
+    return str(number) if _may_be_number(number) else f"({type(number).__name__})"
+
+
+def _may_be_number(given: object) -> bool:
+    # The text of other types would be searched for digits: "['+9715...']" has a number in it.
+    if isinstance(given, bool):
+        return False
+    return given is None or (isinstance(given, str | int | float) and is_json(given))
+
+
+def _number(given: object, written: str, region: str | None) -> str:
+    if not _may_be_number(given):
+        raise NumberProblem(NumberFault.NOT_A_NUMBER, written)
+    return normalise(written, country=region)
+
+
+def _region(fields: Mapping[str, Any], default: str | None) -> str | None:
+    country = _text(fields, "country")
+    if country is None:
+        return default
+    try:
+        return region_of(country)
+    except ConfigurationError:
+        detail = "The country is not a two-letter ISO code such as AE, SA or GB."
+        raise invalid("bad_country", detail) from None
+
+
+def _refuse_unwilling(fields: Mapping[str, Any]) -> None:
+    if _flag(fields, "dnc"):
+        raise Verdict("skipped", "dnc", "The list says not to call this person (dnc).")
+    if _flag(fields, "consent") is False:
+        raise Verdict("skipped", "no_consent", "The list says that this person did not consent.")
+
+
+_FLAGS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("yes", "y", "true", "1", "١", "نعم"), True),
+    **dict.fromkeys(("no", "n", "false", "0", "٠", "لا"), False),
+}
+
+
+def _flag(fields: Mapping[str, Any], name: str) -> bool | None:
+    given = fields.get(name)
+    if given is None or isinstance(given, bool):
+        return given
+    word = trim(str(given)).casefold()
+    if not word:
+        return None
+    if word not in _FLAGS:
+        raise invalid("bad_flag", f"The value of {name!r} is neither yes nor no.")
+    return _FLAGS[word]
+
+
+def _times(fields: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
+    due_at, expires_at = _moment(fields, "not_before"), _moment(fields, "not_after")
+    if due_at is not None and expires_at is not None and due_at >= expires_at:
+        raise invalid("bad_time", "not_before does not lie before not_after.")
+    return due_at, expires_at
+
+
+def _moment(fields: Mapping[str, Any], name: str) -> datetime | None:
+    given = fields.get(name)
+    if given is None or (isinstance(given, str) and not given.strip()):
+        return None
+    try:
+        return _in_utc(given)
+    except (ValueError, OverflowError, AttributeError, TypeError):
+        detail = f"{name} is not an ISO time with an offset, such as 2027-01-31T09:00:00+04:00."
+        raise invalid("bad_time", detail) from None
+
+
+def _in_utc(given: Any) -> datetime:
+    moment = given if isinstance(given, datetime) else datetime.fromisoformat(trim(given))
+    if moment.utcoffset() is None:
+        raise ValueError("no offset")
+    return moment.astimezone(UTC)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    given = fields.get(name)
+    return None if given is None else trim(str(given)) or None
+
+
+_TIMES: Final = frozenset({"not_before", "not_after"})
+
+
+def _drop_strange(record: Record) -> str | None:
+    """Take out what JSON cannot hold, and name the first of it."""
+    strange = [
+        name
+        for name, value in record.params.items()
+        if not (isinstance(name, str) and is_json(name, value))
+    ]
+    for name in strange:
+        del record.params[name]
+    odd = [
+        name
+        for name, value in record.fields.items()
+        if name not in _TIMES and (not is_json(value) or isinstance(value, list | dict))
+    ]
+    for name in odd:
+        del record.fields[name]
+    return next((str(name) for name in (*odd, *strange)), None)

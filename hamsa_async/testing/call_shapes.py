@@ -1,0 +1,101 @@
+"""A call as the API shows it: the job that started it, the conversation, a row of a list."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from hamsa_async.testing.account import API_KEY_ID
+from hamsa_async.testing.lifecycle import Call
+
+_FROM_NUMBER: Final = "+18449292835"
+_TRANSCRIPT: Final = [{"Agent": "Hello, this is nobody calling."}, {"User": "Goodbye."}]
+
+
+def job(call: Call, now: datetime) -> dict[str, Any]:
+    """The answer to the request that placed it."""
+    return {
+        **_summary(call, now),
+        "webhookUrl": call.order.webhook_url,
+        "totalCost": None,
+        "usageTime": None,
+        "fromLng": None,
+        "toLng": None,
+        "fromScript": None,
+        "toScript": None,
+        "relevantJobId": None,
+        "agentDetails": {**call.agent, "params": _params(call)},
+        "billingId": None,
+        "systemModelKey": None,
+    }
+
+
+def conversation(call: Call, now: datetime) -> dict[str, Any]:
+    """The call in full."""
+    talked = call.status(now) == "COMPLETED"
+    params = _params(call)
+    response = {"transcription": _TRANSCRIPT, "outcomeResult": params} if talked else {}
+    return {
+        **_summary(call, now),
+        "callParams": _ends(call),
+        "callDuration": call.seconds(now) or None,
+        "channelType": "TELEPHONE",
+        "agentDetails": {
+            "id": call.agent["id"],
+            "agentName": call.agent["agentName"],
+            "lang": call.agent["lang"],
+            "params": params,
+        },
+        "jobResponse": response,
+        "callAnalysis": None,
+        "voiceAgent": {
+            "voiceAgentWebTools": [],
+            "webTools": {},
+            "voiceAgentKnowledgeBases": [],
+        },
+        "logs": [],
+        "performanceMetrics": {},
+    }
+
+
+def row(call: Call, now: datetime) -> dict[str, Any]:
+    """The call in the minimal list."""
+    return {
+        "id": call.ring.call_id,
+        "createdAt": _iso(call.ring.at),
+        "status": call.status(now),
+        "voiceAgentId": call.ring.voice_agent_id,
+        "agentName": call.agent["agentName"],
+        "duration": call.seconds(now),
+        "channelType": "Telephone",
+        "callParams": _ends(call),
+    }
+
+
+def _summary(call: Call, now: datetime) -> dict[str, Any]:
+    """What a call's job and its conversation have in common."""
+    return {
+        "id": call.ring.call_id,
+        "title": call.agent["agentName"],
+        "model": "Hamsa",
+        "type": "VOICE_AGENTS",
+        "processingType": "real-time",
+        "mediaUrl": None,
+        "jobResponse": None,
+        "status": call.status(now),
+        "apiKeyId": API_KEY_ID,
+        "voiceAgentId": call.ring.voice_agent_id,
+        "createdAt": _iso(call.ring.at),
+        "updatedAt": _iso(call.updated_at(now)),
+    }
+
+
+def _params(call: Call) -> dict[str, Any]:
+    return {**(call.agent.get("params") or {}), **call.order.params}
+
+
+def _ends(call: Call) -> dict[str, str]:
+    machine = call.ring.from_number or _FROM_NUMBER
+    return {"machineNumber": machine, "userNumber": call.ring.phone_number}
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,96 @@
+"""How to check everything: `nox` runs lint, typing, tests and docs; `nox -l` lists all.
+
+What is tested, typed and documented is the built wheel, installed; never the checkout.
+"""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10"
+nox.options.sessions = ["lint", "typing", "tests", "docs"]
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+# A Python that is not here is skipped with a notice, on a CI machine too, and none is fetched.
+# A shim that cannot run is not here.
+nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)  # the classifiers are the one list
+
+RUFF = "ruff==0.17.*"  # a new minor brings new rules, which `ALL` would take in unseen
+DOCS = Path("docs")
+
+
+def wheel_folder(session: nox.Session) -> Path:
+    """Where the session `wheel` leaves the one wheel of this run."""
+    return Path(session.cache_dir, "wheel").resolve()
+
+
+def install_wheel(session: nox.Session, *extras: str, also: tuple[str, ...] = ()) -> None:
+    """Install the built wheel with extras, and what the session needs besides."""
+    (wheel,) = wheel_folder(session).glob("*.whl")
+    session.install(f"hamsa-async[{','.join(extras)}] @ {wheel.as_uri()}", *also)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style (ruff), format (ruff) and layers (import-linter)."""
+    session.install(RUFF, "import-linter>=2.5")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel that the other sessions install."""
+    folder = wheel_folder(session)
+    shutil.rmtree(folder, ignore_errors=True)
+    session.install("build>=1.2")
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder), silent=True)
+
+
+@nox.session(requires=["wheel"])
+def typing(session: nox.Session) -> None:
+    """Check types (mypy), and that every public type is known (pyright)."""
+    install_wheel(
+        session, "all", "test", also=("mypy>=1.18", "nox>=2026.10", "pyright[nodejs]>=1.1.400")
+    )
+    session.run("mypy")
+    # From elsewhere, so that it reads what is installed.
+    session.chdir(session.create_tmp())
+    session.run("pyright", "--verifytypes", "hamsa_async", "--ignoreexternal")
+
+
+@nox.session(python=PYTHONS, requires=["wheel"])
+def tests(session: nox.Session) -> None:
+    """Run the test suite on every Python that is here, all but the slow tests."""
+    install_wheel(session, "all", "test")
+    session.run("python", "-Im", "pytest", *session.posargs)
+
+
+@nox.session(requires=["wheel"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning or a dead reference fails."""
+    install_wheel(session, "all", "docs")
+    output = DOCS / "_build"
+    shutil.rmtree(output, ignore_errors=True)
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "-q", str(DOCS), str(output / "html"))
+    session.log(f"the pages are in {output / 'html'}")
+
+
+@nox.session(requires=["wheel"])
+def crash(session: nox.Session) -> None:
+    """Run the slow tests: soaks, and processes that are killed again and again."""
+    install_wheel(session, "all", "test")
+    session.run("python", "-Im", "pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session(requires=["wheel"])
+def bench(session: nox.Session) -> None:
+    """Measure speed and memory, as ratios within one run."""
+    install_wheel(session, "all", "test")
+    session.run("python", "tests/benchmarks/campaign.py", *session.posargs)
