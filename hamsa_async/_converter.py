@@ -13,6 +13,7 @@ Names: `snake_case` here, `camelCase` there. Leniencies, each with its reason:
   answer, rarely read, and its shape must not decide whether a call's id is known.
 """
 
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import transform_error
 
+from hamsa_async._masking import mask_text
 from hamsa_async.errors import ResponseSchemaError
 from hamsa_async.models.agents import AgentDetails, CalendarTools, ToolSwitches
 from hamsa_async.models.calls import Call
@@ -32,6 +34,7 @@ T = TypeVar("T")
 
 _LEAVES: Final = frozenset({str, int, float, bool, type(None), Any})
 _NAMES: Final[Mapping[str, str]] = {"from_": "from"}
+_OUR_NAME: Final = re.compile(r"(?<=\.)[a-z]\w*")
 
 
 def camel_case(name: str) -> str:
@@ -39,7 +42,7 @@ def camel_case(name: str) -> str:
     if name in _NAMES:
         return _NAMES[name]
     head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
 def _is_native(kind: Any) -> bool:
@@ -61,20 +64,17 @@ def _structure_fn(cls: type[Any], converter: cattrs.Converter) -> Callable[[Any,
     fields = [field for field in attrs.fields(cls) if field.name != "extra"]
     known = frozenset(camel_case(field.alias) for field in fields)
     has_extra = any(field.name == "extra" for field in attrs.fields(cls))
-    build = make_dict_structure_fn(
-        cls,
-        converter,
-        extra=override(omit=True),
-        **{field.name: override(rename=camel_case(field.alias)) for field in fields},
-    )
+    names: dict[str, Any] = {
+        field.name: override(rename=camel_case(field.alias)) for field in fields
+    }
+    build = make_dict_structure_fn(cls, converter, extra=override(omit=True), **names)
     if not has_extra:
         return build
 
     def structure(value: Any, kind: Any) -> Any:
         if not isinstance(value, Mapping):
-            msg = f"expected an object, got {type(value).__name__}"
-            raise TypeError(msg)
-        made = build(value, kind)  # type: ignore[arg-type]
+            raise TypeError(f"expected an object, got {type(value).__name__}")
+        made = build(value, kind)
         unknown = value.keys() - known
         if unknown:
             # `made` is not shared yet; `evolve` would build it a second time.
@@ -144,19 +144,22 @@ def structure(value: Any, kind: type[T], *, at: str) -> T:
     """
     try:
         return converter.structure(value, kind)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever cattrs meets, it is the answer's shape
         problems = tuple(
             _in_api_names(problem)
             for problem in transform_error(error, path=at, format_exception=_describe)
         )
-        msg = f"the answer is not the documented shape: {'; '.join(problems)}"
-        raise ResponseSchemaError(msg, problems=problems) from None
+    # Raised out here: the converter's own exceptions quote values, and would stay attached.
+    raise ResponseSchemaError(
+        f"the answer is not the documented shape: {'; '.join(problems)}", problems=problems
+    )
 
 
 def _in_api_names(problem: str) -> str:
-    """cattrs gives paths in our names; the reader looks into the API's JSON."""
+    """Paths come in our names; the reader looks into the API's JSON."""
     text, _, path = problem.rpartition(" @ ")
-    return f"{text} @ {'.'.join(camel_case(part) for part in path.split('.'))}"
+    # Keys of a mapping stand in a path too, and they are the server's.
+    return f"{text} @ {mask_text(_OUR_NAME.sub(lambda name: camel_case(name.group()), path))}"
 
 
 def _describe(error: BaseException, kind: type | None) -> str:

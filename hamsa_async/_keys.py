@@ -104,7 +104,5 @@ def _checked(key: object) -> str:
     """Refuse what cannot stand in a header; never repeat it."""
     text = key.strip() if isinstance(key, str) else ""
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ConfigurationError(
-            f"the API key is empty or has characters that no key has: {_HOW}"
-        )
+        raise ConfigurationError(f"the API key is empty or has characters that no key has: {_HOW}")
     return text

@@ -7,7 +7,8 @@ tries.
 
 The gate's way back after a 429 is AIMD, from evidence: closed until the server's `Retry-After`;
 then one request at a time until one gets through; then at 0.7 of the rate that was seen to get
-through, growing by 5 % a second until the next 429 or until it no longer matters.
+through, growing by 5 % a second until the next 429 or until it no longer matters. Where nothing
+was seen to get through of late it starts at one a second and grows by half, to find out.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ again then, by one request."""
 
 _BACK_OFF: Final = 0.7  # of the rate seen to get through
 _GROWTH: Final = 0.05  # of the rate, per second
+_GROWTH_UNSEEN: Final = 0.5  # of the rate, per second, where no rate was seen
 _LEAST_GROWTH: Final = 0.5  # starts per second, per second
 _LEAST_RATE: Final = 1.0  # starts per second
 _OPEN_AGAIN: Final = 1000.0  # starts per second: past it a pace bounds nothing
@@ -247,6 +249,7 @@ class Gate:
         self._probe_out = False
         self._seen = 0.0  # the rate seen to get through, when it closed
         self._rate = _LEAST_RATE
+        self._growth = _GROWTH
         self._next = 0.0
         self._tally = _Tally()
         self._timer: asyncio.TimerHandle | None = None
@@ -301,7 +304,7 @@ class Gate:
             if good:
                 self._begin_pacing(now)
         elif good:
-            self._rate += max(_LEAST_GROWTH, self._rate * _GROWTH) / self._rate
+            self._rate += max(_LEAST_GROWTH, self._rate * self._growth) / self._rate
         if self._phase is _Phase.PACED and self._rate >= _OPEN_AGAIN:
             self._open_wide()
         self._schedule()
@@ -309,9 +312,7 @@ class Gate:
     def shut(self, reason: Callable[[], Exception]) -> None:
         """Send away those who wait, now and later."""
         self._shut = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._unschedule()
         self._line.shut(reason)
 
     def _close(self, epoch: int, limited: RateLimited) -> None:
@@ -350,10 +351,12 @@ class Gate:
         # Those that were under way at the closing got through meanwhile, if only just now.
         seen = max(self._seen, float(self._tally.best(now)))
         self._rate = max(_LEAST_RATE, seen * _BACK_OFF)
+        self._growth = _GROWTH if seen > 1 else _GROWTH_UNSEEN  # the probe itself is one
         self._next = now + 1 / self._rate
 
     def _open_wide(self) -> None:
         self._phase = _Phase.OPEN
+        self._unschedule()
         while self._line.call_next(self.epoch):
             pass
 
@@ -368,6 +371,11 @@ class Gate:
             moment = max(moment, self._next)
         # A moment that is past runs in the next turn: whoever asks is in line by then.
         self._timer = asyncio.get_running_loop().call_at(moment, self._let_one_pass)
+
+    def _unschedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _let_one_pass(self) -> None:
         self._timer = None

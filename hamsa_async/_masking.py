@@ -5,7 +5,7 @@ Logs, `repr`, errors and the terminal go through here. Files that the operator a
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 HIDDEN: Final = "***"
@@ -13,22 +13,10 @@ HIDDEN: Final = "***"
 # A run of digits long enough to be somebody's number, with the marks people put between them.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")
 
-# Names, lower-cased and without "_" and "-", whose values never leave the process.
-# They are what Hamsa echoes in answers, at any depth.
-_SECRET_NAMES: Final = frozenset(
-    {
-        "accesstoken",
-        "apikey",
-        "authorization",
-        "authsecret",
-        "authtoken",
-        "clientsecret",
-        "password",
-        "refreshtoken",
-        "secret",
-        "twilioauthtoken",
-    }
-)
+# How names, lower-cased and without "_" and "-", end whose values never leave the process:
+# `authSecret`, `accessToken`, `llmConfig.apiKey`, `sipPassword`. Hamsa echoes them in answers,
+# at any depth. `maxTokens` is none of them.
+_SECRET_ENDINGS: Final = ("apikey", "authorization", "password", "privatekey", "secret", "token")
 
 
 def mask_number(number: str) -> str:
@@ -58,5 +46,33 @@ def scrub(value: Any) -> Any:
     return value
 
 
+def secrets_in(value: Any) -> set[str]:
+    """Collect the texts that `scrub` would replace."""
+    if isinstance(value, Mapping):
+        found: set[str] = set()
+        for key, item in value.items():
+            if _is_secret(key) and isinstance(item, str):
+                found.add(item)
+            else:
+                found |= secrets_in(item)
+        return found
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return set().union(*map(secrets_in, value))
+    return set()
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Replace each of these texts by `***`, the longest first."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def show_text(value: object) -> str:
+    """A `repr` for what a server wrote: numbers in it are masked."""
+    return repr(mask_text(value)) if isinstance(value, str) else repr(value)
+
+
 def _is_secret(name: object) -> bool:
-    return str(name).replace("_", "").replace("-", "").lower() in _SECRET_NAMES
+    plain = str(name).replace("_", "").replace("-", "").lower()
+    return plain.endswith(_SECRET_ENDINGS)

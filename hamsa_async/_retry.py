@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import attrs
 import tenacity
@@ -64,22 +64,19 @@ class Tries:
 
 
 class Retryable(Exception):  # noqa: N818 - it is a signal inside the client, never an error to see
-    """A failed try that may be followed by another; never leaves the client."""
+    """A failed try that may be followed by another; never leaves the client.
 
-    def __init__(self, error: HamsaError, wait: float) -> None:
+    Args:
+        error: What to raise if it were the end.
+        expected: Seconds until the next try.
+        at_gate: Whether the gate does the waiting, for everybody alike.
+    """
+
+    def __init__(self, error: HamsaError, expected: float, *, at_gate: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
-        self.wait = wait
-
-
-_AGAIN: Final = tenacity.AsyncRetrying(
-    # An allow-list: a deny-list would swallow CancelledError and send the call again.
-    retry=tenacity.retry_if_exception_type(Retryable),
-    # What stops it is the try itself: it raises `Retryable` only where there may be another.
-    stop=tenacity.stop_never,
-    wait=lambda state: _wait_of(state),
-    reraise=True,
-)
+        self.expected = expected
+        self.wait = 0.0 if at_gate else expected
 
 
 def _wait_of(state: tenacity.RetryCallState) -> float:
@@ -87,7 +84,12 @@ def _wait_of(state: tenacity.RetryCallState) -> float:
     return error.wait if isinstance(error, Retryable) else 0.0
 
 
-async def try_again(first: Retryable, attempt: Callable[[], Awaitable[T]]) -> T:
+async def try_again(
+    first: Retryable,
+    attempt: Callable[[], Awaitable[T]],
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+) -> T:
     """Go on after a first failed try, until a try succeeds or raises something final.
 
     tenacity is entered only here, so a call that succeeds at once pays nothing for it.
@@ -95,6 +97,7 @@ async def try_again(first: Retryable, attempt: Callable[[], Awaitable[T]]) -> T:
     Args:
         first: The failure of the first try; its pause is kept.
         attempt: One more try. Raises `Retryable` while there may be another.
+        sleep: Waits between two tries.
     """
     failed: list[Retryable] = [first]
 
@@ -103,14 +106,20 @@ async def try_again(first: Retryable, attempt: Callable[[], Awaitable[T]]) -> T:
             raise failed.pop()
         return await attempt()
 
-    # A copy a call: one AsyncRetrying shared by tasks mixes up their states.
-    result: T = await _AGAIN.copy()(step)
+    again = tenacity.AsyncRetrying(
+        sleep=sleep,
+        # An allow-list: a deny-list would swallow CancelledError and send the call again.
+        retry=tenacity.retry_if_exception_type(Retryable),
+        # What stops it is the try itself: it raises `Retryable` only where there may be another.
+        stop=tenacity.stop_never,
+        wait=_wait_of,
+        reraise=True,
+    )
+    result: T = await again(step)
     return result
 
 
-def pause(policy: RetryPolicy, counted: int, draw: Callable[[float, float], float] | None = None) -> float:
+def pause(policy: RetryPolicy, counted: int) -> float:
     """Draw the pause after `counted` tries: full jitter under an exponential ceiling."""
-    ceiling = min(policy.wait_max, policy.wait_initial * 2.0 ** max(counted - 1, 0))
-    return (draw or random.uniform)(0.0, ceiling)
-
-
+    ceiling = min(policy.wait_max, policy.wait_initial * 2.0 ** min(max(counted - 1, 0), 64))
+    return random.uniform(0.0, ceiling)

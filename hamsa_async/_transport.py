@@ -2,18 +2,21 @@
 
 An exchange runs in a task of its own, so that a caller who is cancelled leaves at once while a
 request that was handed to a connection still comes to its end, with its slot held and its id
-heard. Every exchange ends in exactly one `AttemptSettled`.
+heard. Every exchange ends in exactly one `AttemptSettled`: the verdict is passed when its task
+is done, however that came about.
 """
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
+import math
 import select
 import sys
+import time
 import urllib.request
 import warnings
-import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar, cast
@@ -24,11 +27,12 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from hamsa_async._keys import KeySource
-from hamsa_async._limits import Door, Pace, Pass, RateLimited
+from hamsa_async._limits import Door, LongCooldownError, Pace, Pass, RateLimited
 from hamsa_async._masking import mask_number
+from hamsa_async._pull import see_through
 from hamsa_async._retry import Retryable, RetryBudget, Tries, pause, try_again
 from hamsa_async._urls import is_loopback
-from hamsa_async._verdicts import Again, Verdict, failure, judge
+from hamsa_async._verdicts import Again, Ending, Verdict, failure, judge
 from hamsa_async._wire import USER_AGENT, Answer, Request, moment_after, retry_after
 from hamsa_async.config import ClientConfig
 from hamsa_async.errors import (
@@ -42,10 +46,11 @@ from hamsa_async.errors import (
 from hamsa_async.instrumentation import (
     AttemptSettled,
     CooldownStarted,
-    Event,
     Hook,
     RetryScheduled,
+    Teller,
 )
+from hamsa_async.models.calls import Call
 
 T = TypeVar("T")
 
@@ -64,8 +69,8 @@ _NEVER_CONNECTED: Final = (
 )
 
 
-class UnfitConnectionError(Exception):
-    """The connection was closed, or had bytes waiting, when the request came to be written."""
+class NotHandedError(Exception):
+    """The request was not written, whatever became of its connection."""
 
 
 class MarkedBody(aiohttp.BytesPayload):
@@ -75,13 +80,25 @@ class MarkedBody(aiohttp.BytesPayload):
     proven that nothing was sent. A connection that is closed, or on which bytes are waiting,
     is not written to: those bytes are the answer to somebody else's question (an edge says 408
     or 429 on an idle connection before it closes it), and they would be taken for ours.
+
+    Args:
+        body: The bytes.
+        not_after: When it must not be written any more, in POSIX seconds. By the wall clock,
+            which also runs while a laptop sleeps.
     """
 
-    def __init__(self, body: bytes, used: "weakref.WeakSet[Any]") -> None:
+    def __init__(self, body: bytes, *, not_after: float | None = None) -> None:
         super().__init__(body, content_type="application/json")
         self.handed = False
         self.sealed = False
-        self._used = used
+        """Whether it must not be written any more."""
+        self.was_stale = False
+        """Whether it was not written because its kept connection was no good any more."""
+        self._not_after = not_after
+
+    def afresh(self) -> "MarkedBody":
+        """The same body for another connection."""
+        return MarkedBody(self._value, not_after=self._not_after)
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
@@ -95,27 +112,34 @@ class MarkedBody(aiohttp.BytesPayload):
         await self.write_with_length(writer, None)
 
     def _hand_to(self, writer: "aiohttp.http_writer.StreamWriter") -> None:
+        # Once only: a client library that repeats a request for us would ring twice.
+        if self.sealed or self.handed:
+            raise NotHandedError("it is not to be written any more")
+        if self._not_after is not None and time.time() >= self._not_after:
+            raise NotHandedError("not_after passed while it waited for a connection")
         connection: Any = writer.protocol
-        transport = connection.transport
-        if (
-            self.sealed
-            or transport is None
-            or transport.is_closing()
-            or connection.should_close
-            or self._bytes_wait_on(connection, transport)
-        ):
-            msg = "the connection was not fit to be written to"
-            raise UnfitConnectionError(msg)
-        self._used.add(connection)
+        if not _is_fit(connection):
+            self.was_stale = _has_answered(connection)
+            raise NotHandedError("the connection was not fit to be written to")
         self.handed = True
 
-    def _bytes_wait_on(self, connection: Any, transport: asyncio.Transport) -> bool:
-        """Whether the kernel holds bytes, or an end, that the loop has not seen yet."""
-        if connection not in self._used and transport.get_extra_info("sslcontext") is not None:
-            # A fresh TLS 1.3 connection has the server's session tickets waiting.
-            return False
-        socket = transport.get_extra_info("socket")
-        return socket is not None and _is_readable(socket.fileno())
+
+def _is_fit(connection: Any) -> bool:
+    """Whether what comes back on a connection will be the answer to what is written now."""
+    transport = connection.transport
+    if transport is None or transport.is_closing() or connection.should_close:
+        return False
+    if transport.get_extra_info("sslcontext") is not None and not _has_answered(connection):
+        # A fresh TLS 1.3 connection has the server's session tickets waiting.
+        return True
+    # The kernel may hold bytes, or an end, that the loop has not seen yet.
+    socket = transport.get_extra_info("socket")
+    return socket is None or not _is_readable(socket.fileno())
+
+
+def _has_answered(connection: Any) -> bool:
+    """Whether a connection was used before."""
+    return connection._payload is not None  # noqa: SLF001 - aiohttp tells it nowhere else
 
 
 if hasattr(select, "poll"):
@@ -136,8 +160,16 @@ class Outcome:
     """How one exchange ended."""
 
     verdict: Verdict
-    value: Any
-    error: HamsaError | None
+    status: int | None
+    value: Any = attrs.field(default=None, repr=False)
+    error: HamsaError | None = None
+    asked: float | None = None
+    """What the server asked for by `Retry-After`, in seconds."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether the server had too many requests, whatever that proves."""
+        return self.status == 429
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -152,21 +184,54 @@ class Sending(Generic[T]):
     before_send: Callable[[], Awaitable[None]] | None
     pace: Pace | None
     not_after: float | None
-    """On the loop's clock."""
+    """In POSIX seconds."""
     last_error: HamsaError | None = None
     key_renewed: bool = False
+
+    @property
+    def too_late(self) -> bool:
+        """Whether it may not begin any more."""
+        return self.not_after is not None and time.time() >= self.not_after
+
+    def not_sent(self, why: str, *, retry_at: datetime | None = None) -> NotSentError:
+        """Make the error of a call that ends before a request began."""
+        return NotSentError(
+            f"{self.request.operation.name}: {why}; nothing was sent",
+            certainty=Certainty.NOT_SENT,
+            reference=self.request.reference,
+            attempts=self.tries.begun,
+            retry_at=retry_at,
+        )
 
 
 @attrs.define(kw_only=True, eq=False)
 class Exchange:
-    """One request and its answer, in the task that sees it through."""
+    """One request and its answer."""
 
     request: Request
+    parse: Callable[[Answer], Any] = attrs.field(repr=False)
     attempts: int
-    body: MarkedBody | None
-    key: str
+    body: MarkedBody | None = attrs.field(repr=False)
+    key: str = attrs.field(repr=False)
+    entered: Pass = attrs.field(repr=False)
     begun: float
+    outcome: "asyncio.Future[Outcome]" = attrs.field(repr=False)
     abandoned: bool = False
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """See to it that it is not written any more, if it was not yet."""
+        self.stopped = True
+        if self.body is not None:
+            self.body.sealed = True
+
+    def was_handed(self, cause: BaseException | None) -> bool:
+        """Whether it was handed to a connection."""
+        if self.body is not None:
+            return self.body.handed
+        # A read has no body to mark. What proves that it never left is the error alone, and
+        # being wrong about it costs one more read.
+        return not isinstance(cause, _NEVER_CONNECTED)
 
 
 class Transport:
@@ -182,23 +247,23 @@ class Transport:
     ) -> None:
         self._config = config
         self._keys = keys
-        self._hooks = tuple(hooks)
-        self._session = session
+        self._teller = Teller(hooks)
+        self._session: aiohttp.ClientSession | None = None
         self._borrowed = session is not None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
-        self._tickets = itertools.count()
-        self._exchanges: set[asyncio.Task[None]] = set()
-        self._used: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._budget = RetryBudget(config.retry.budget)
-        self._timeout = aiohttp.ClientTimeout(
-            total=config.timeouts.response, connect=config.timeouts.connect
-        )
         limit = config.concurrency_limit
         if session is not None:
             limit = _limit_of_borrowed(session, limit)
         self.concurrency_limit = limit
         self._proxy = None if session is not None else _proxy_for(config.base_url)
+        self._session = session
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = asyncio.Event()
+        self._tickets = itertools.count()
+        self._exchanges: dict[asyncio.Task[Answer], Exchange] = {}
+        self._budget = RetryBudget(config.retry.budget)
+        self._timeout = aiohttp.ClientTimeout(
+            total=config.timeouts.response, connect=config.timeouts.connect
+        )
         self._doors = {
             True: self._door("dials", limit, config.rate),
             False: self._door("reads", limit, None),
@@ -210,7 +275,8 @@ class Transport:
             limit=limit,
             rate=rate,
             cooldown=self._config.retry.cooldown,
-            on_cooldown=lambda seconds: self._cooling_down(name, seconds),
+            # Not a method of ours: a client that is dropped unclosed should go, and warn, at once.
+            on_cooldown=functools.partial(_tell_cooldown, self._teller, name),
         )
 
     # -- sending
@@ -230,7 +296,8 @@ class Transport:
         Args:
             request: What to send.
             parse: Reads a 2xx answer, or raises `ResponseSchemaError`.
-            once: Send it once at the most; what would be tried again is raised.
+            once: Send it once at the most; what would be tried again is raised. It waits for
+                its turn however long a cool-down lasts.
             before_send: Awaited before every try, when nothing but it stands between the
                 request and the wire. If it raises, nothing is sent.
             pace: One more pace to keep, besides the client's own.
@@ -243,7 +310,7 @@ class Transport:
             Prompt. Before the request is handed to a connection nothing is sent; after it, the
             exchange goes on without the caller and ends in an `AttemptSettled`.
         """
-        loop = self._usable()
+        loop = self._own_loop()
         self._budget.pay_in()
         sending = Sending(
             request=request,
@@ -253,85 +320,139 @@ class Transport:
             once=once,
             before_send=before_send,
             pace=pace,
-            not_after=None if not_after is None else loop.time() + _seconds_to(not_after),
+            not_after=None if not_after is None else not_after.timestamp(),
         )
         try:
             return await self._try(sending)
-        except Retryable as first:
-            self._retrying(sending, first)
-            return await try_again(first, lambda: self._try_next(sending))
+        except Retryable as failed:
+            first = failed
+        self._tell_retry(sending, first)
+        return await try_again(first, lambda: self._try_next(sending), sleep=self._nap)
 
     async def _try_next(self, sending: Sending[T]) -> T:
         try:
             return await self._try(sending)
         except Retryable as failed:
-            self._retrying(sending, failed)
+            self._tell_retry(sending, failed)
             raise
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, unless the client is closed meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
     async def _try(self, sending: Sending[T]) -> T:
         """One try: through the door, over the wire, and the verdict."""
-        loop = self._usable()
         entered = await self._enter(sending)
-        if sending.tries.deadline == float("inf"):
-            sending.tries.deadline = loop.time() + self._config.timeouts.deadline
         try:
             key = self._keys.fixed or await self._keys.get()
             if sending.before_send is not None:
+                if sending.too_late:
+                    raise self._too_late(sending)  # noqa: TRY301 - the slot is given back below
                 await sending.before_send()
-            sending.tries.begun += 1
-            exchange = Exchange(
-                request=sending.request,
-                attempts=sending.tries.begun,
-                body=self._body(sending.request),
-                key=key,
-                begun=loop.time(),
-            )
-            waiter: asyncio.Future[Outcome] = loop.create_future()
-            task = loop.create_task(self._run(exchange, sending.parse, entered, waiter))
+            exchange, task = self._begin(sending, entered, key)
         except BaseException:
             entered.leave()
             raise
-        self._exchanges.add(task)
-        task.add_done_callback(lambda ended: self._ended(ended, waiter))
         try:
-            outcome = await waiter
+            outcome = await exchange.outcome
         except asyncio.CancelledError:
-            exchange.abandoned = True
-            if exchange.body is None or not exchange.body.handed:
-                task.cancel()
+            self._abandon(exchange, task)
             raise
         if outcome.error is None:
             return cast("T", outcome.value)
         return await self._after_failure(sending, outcome, key)
 
-    def _body(self, request: Request) -> MarkedBody | None:
-        return None if request.body is None else MarkedBody(request.body, self._used)
-
     async def _enter(self, sending: Sending[T]) -> Pass:
         """Get through the door in time."""
+        loop = self._own_loop()
+        if self._closing.is_set():
+            raise sending.not_sent("the client is closed")
+        until = self._until(sending, loop.time())
+        if loop.time() >= until:
+            raise self._too_late(sending, until)
         door = self._doors[sending.request.operation.writes]
-        until = min(sending.tries.deadline, sending.not_after or float("inf"))
-        if sending.not_after is not None and self._now() >= sending.not_after:
-            raise self._too_late(sending)
         entered = door.try_enter() if sending.pace is None else None
-        if entered is not None:
-            return entered
-        if until == float("inf"):
-            return await door.enter(sending.ticket, pace=sending.pace)
-        try:
-            async with asyncio.timeout_at(until):
-                return await door.enter(sending.ticket, pace=sending.pace)
-        except TimeoutError:
-            raise self._too_late(sending) from None
+        if entered is None:
+            entered = await self._wait_at(door, sending, until)
+        if math.isinf(sending.tries.deadline):
+            sending.tries.deadline = loop.time() + self._config.timeouts.deadline
+        return entered
 
-    def _too_late(self, sending: Sending[T]) -> HamsaError:
-        if sending.not_after is not None and self._now() >= sending.not_after:
-            msg = "not_after passed before the request could begin; nothing was sent"
-            return NotSentError(
-                msg, certainty=Certainty.NOT_SENT, reference=sending.request.reference
-            )
-        assert sending.last_error is not None  # a deadline exists only after a first try
+    def _until(self, sending: Sending[T], now: float) -> float:
+        """When it must have got through, on the loop's clock."""
+        if sending.not_after is None:
+            return sending.tries.deadline
+        return min(sending.tries.deadline, now + sending.not_after - time.time())
+
+    async def _wait_at(self, door: Door, sending: Sending[T], until: float) -> Pass:
+        patience = math.inf if sending.once else self._config.timeouts.deadline
+        try:
+            async with asyncio.timeout_at(None if math.isinf(until) else until):
+                return await door.enter(sending.ticket, pace=sending.pace, patience=patience)
+        except TimeoutError:
+            raise self._too_late(sending, until) from None
+        except LongCooldownError as long:
+            raise sending.last_error or sending.not_sent(
+                "too many requests, and the API asks for a longer pause than the deadline",
+                retry_at=moment_after(datetime.now(UTC), long.seconds),
+            ) from None
+        except NotSentError:  # the door was shut; it does not know whom it sends away
+            raise sending.not_sent("the client was closed before the request began") from None
+
+    def _too_late(self, sending: Sending[T], until: float = -math.inf) -> HamsaError:
+        """Say which of the two bounds was reached.
+
+        The loop's clock and the wall clock differ by moments, so it is not asked of the clocks.
+        """
+        if until < sending.tries.deadline or sending.last_error is None:
+            return sending.not_sent("not_after passed before the request could begin")
         return sending.last_error
+
+    def _begin(
+        self, sending: Sending[T], entered: Pass, key: str
+    ) -> "tuple[Exchange, asyncio.Task[Answer]]":
+        """Let the request go, in a task of its own."""
+        loop = self._own_loop()
+        if self._closing.is_set():
+            raise sending.not_sent("the client was closed before the request began")
+        if sending.too_late:
+            raise self._too_late(sending)
+        request = sending.request
+        body = None
+        if request.body is not None:
+            body = MarkedBody(request.body, not_after=sending.not_after)
+        exchange = Exchange(
+            request=request,
+            parse=sending.parse,
+            attempts=sending.tries.begun + 1,
+            body=body,
+            key=key,
+            entered=entered,
+            begun=loop.time(),
+            outcome=loop.create_future(),
+        )
+        task = loop.create_task(self._exchange(exchange))
+        sending.tries.begun += 1
+        self._exchanges[task] = exchange
+        task.add_done_callback(self._done)
+        return exchange, task
+
+    def _abandon(self, exchange: Exchange, task: "asyncio.Task[Answer]") -> None:
+        """Its caller was cancelled: stop it if it is not handed yet, else let it go on."""
+        if exchange.outcome.done() and not exchange.outcome.cancelled():
+            # It ended in this very turn, and its event told nothing of a caller who left.
+            if exchange.outcome.exception() is None and exchange.request.operation.writes:
+                self._teller.missed(_event(exchange, exchange.outcome.result()))
+            return
+        exchange.abandoned = True
+        if exchange.body is None:
+            task.cancel()
+        elif not exchange.body.handed:
+            # Cancelling takes a turn of the loop, in which it could still be written.
+            exchange.stop()
+            task.cancel()
 
     async def _after_failure(self, sending: Sending[T], outcome: Outcome, key: str) -> T:
         """Try again at once with a new key, later by `Retryable`, or raise."""
@@ -345,58 +466,39 @@ class Transport:
             error.key_renewed = sending.key_renewed = await self._keys.renew(key)
             if sending.key_renewed and not sending.once:
                 return await self._try(sending)  # a 401 is a refusal: nothing was done
-        wait = self._wait(sending, again)
+        wait = self._wait(sending, outcome)
         if sending.tries.may_try_again(again, outcome.verdict.certainty, wait):
-            # The gate does the waiting after a 429, for everybody alike.
-            raise Retryable(error, 0.0 if again is Again.THROUGH_GATE else wait)
+            raise Retryable(error, wait, at_gate=again is Again.THROUGH_GATE)
         raise error
 
-    def _wait(self, sending: Sending[T], again: Again) -> float:
-        if again is Again.THROUGH_GATE:
-            return self._doors[sending.request.operation.writes].gate.closed_for()
-        return pause(self._config.retry, sending.tries.counted)
+    def _wait(self, sending: Sending[T], outcome: Outcome) -> float:
+        if outcome.verdict.again is Again.THROUGH_GATE:
+            # The gate's cool-down is capped; what the server asked for is what it meant.
+            gate = self._doors[sending.request.operation.writes].gate
+            return max(gate.closed_for(), outcome.asked or 0.0)
+        return max(pause(self._config.retry, sending.tries.counted), outcome.asked or 0.0)
 
     # -- one exchange, in its own task
 
-    async def _run(
-        self,
-        exchange: Exchange,
-        parse: Callable[[Answer], Any],
-        entered: Pass,
-        waiter: "asyncio.Future[Outcome]",
-    ) -> None:
-        answer: Answer | None = None
-        cause: BaseException | None = None
-        try:
-            answer = await self._exchange(exchange)
-        except asyncio.CancelledError as error:
-            cause = error  # by a caller who left before it was handed, or by aclose()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the table has a row for it
-            cause = error
-        handed = _was_handed(exchange, cause)
-        if exchange.body is not None:
-            exchange.body.sealed = True
-        outcome = self._conclude(exchange, answer, cause, parse, handed=handed)
-        entered.leave(
-            limited=self._limited(answer) if handed else None, good=handed and answer is not None
-        )
-        if not waiter.done():
-            waiter.set_result(outcome)
-        self._settled(exchange, outcome, answer)
-
-    def _ended(self, task: "asyncio.Task[None]", waiter: "asyncio.Future[Outcome]") -> None:
-        self._exchanges.discard(task)
-        if not waiter.done():  # a defect of ours: the caller must hear of it, not hang
-            waiter.set_exception(
-                (None if task.cancelled() else task.exception()) or RuntimeError("no outcome")
-            )
-
     async def _exchange(self, exchange: Exchange) -> Answer:
-        session = self._open_session()
-        async with session.request(
+        # As many kept connections as there may be: a server that always speaks first would have
+        # us here for ever.
+        for _ in range(self.concurrency_limit):
+            try:
+                return await self._ask(exchange)
+            except Exception:
+                if exchange.stopped or exchange.body is None or not exchange.body.was_stale:
+                    raise
+                # That connection is closed now, and nothing was sent: on to the next one.
+                exchange.body = exchange.body.afresh()
+        return await self._ask(exchange)
+
+    async def _ask(self, exchange: Exchange) -> Answer:
+        body = exchange.body
+        async with self._open_session().request(
             exchange.request.operation.method,
-            self._url(exchange.request.path),
-            data=exchange.body,
+            URL(self._config.base_url + exchange.request.path),
+            data=body,
             headers={
                 "Authorization": f"{self._config.auth_scheme} {exchange.key}",
                 "Accept": "application/json",
@@ -408,86 +510,88 @@ class Transport:
             middlewares=(),
             proxy=self._proxy,
         ) as response:
-            body = await response.read()
-            return Answer(status=response.status, headers=response.headers, body=body)
+            if body is not None and not body.handed:
+                # It was waiting there before we asked: an answer to somebody else's question.
+                body.sealed = body.was_stale = True
+                response.close()
+                raise NotHandedError("an answer was there before the request was written")
+            return Answer(
+                status=response.status, headers=response.headers, body=await response.read()
+            )
+
+    def _done(self, task: "asyncio.Task[Answer]") -> None:
+        """Pass the verdict on an exchange, whatever ended its task."""
+        exchange = self._exchanges.pop(task)
+        answer, cause = _end_of(task)
+        handed = exchange.was_handed(cause)
+        exchange.stop()
+        if not handed:
+            answer = None  # it answers somebody else's request
+        try:
+            outcome = self._conclude(exchange, answer, cause, handed=handed)
+        except Exception as defect:  # noqa: BLE001 - ours: the caller must hear of it, not hang
+            exchange.entered.leave()
+            if not exchange.outcome.done():
+                exchange.outcome.set_exception(defect)
+            return
+        exchange.entered.leave(
+            limited=RateLimited(outcome.asked) if outcome.limited else None,
+            good=answer is not None,
+        )
+        if not exchange.outcome.done():
+            exchange.outcome.set_result(outcome)
+        if exchange.abandoned or self._teller.heard:
+            self._teller.settled(_event(exchange, outcome))
 
     def _conclude(
         self,
         exchange: Exchange,
         answer: Answer | None,
         cause: BaseException | None,
-        parse: Callable[[Answer], Any],
         *,
         handed: bool,
     ) -> Outcome:
-        value: Any = None
-        problems: tuple[str, ...] = ()
-        if answer is not None and 200 <= answer.status < 300 and handed:
-            try:
-                value = parse(answer)
-            except ResponseSchemaError as error:
-                problems = error.problems
-            except Exception as error:  # noqa: BLE001 - a call that rang must end in a verdict
-                problems = (f"{type(error).__name__} @ $",)
+        value, problems = _read(exchange, answer)
+        status = None if answer is None else answer.status
         verdict = judge(
             writes=exchange.request.operation.writes,
             handed=handed,
-            status=answer.status if answer is not None else None,
-            body_ok=not problems,
+            status=status,
+            body_ok=problems is None,
             dial_on_429=self._config.retry.dial_on_429,
         )
         if verdict.error is None:
-            return Outcome(verdict=verdict, value=value, error=None)
-        error = failure(
-            verdict,
-            exchange.request,
-            answer=answer if handed else None,
-            cause=cause,
-            problems=problems,
-            attempts=exchange.attempts,
-            retry_at=self._retry_at(answer) if handed else None,
-        )
-        return Outcome(verdict=verdict, value=None, error=error)
-
-    def _limited(self, answer: Answer | None) -> RateLimited | None:
-        if answer is None or answer.status != 429:
-            return None
-        return RateLimited(retry_after(answer.headers, datetime.now(UTC)))
-
-    def _retry_at(self, answer: Answer | None) -> datetime | None:
-        if answer is None:
-            return None
+            return Outcome(verdict=verdict, status=status, value=value)
         now = datetime.now(UTC)
-        seconds = retry_after(answer.headers, now)
-        if seconds is None and answer.status == 429:
-            seconds = self._config.retry.cooldown
-        return None if seconds is None else moment_after(now, seconds)
+        asked = None if answer is None else retry_after(answer.headers, now)
+        pause = self._config.retry.cooldown if asked is None and status == 429 else asked
+        ending = Ending(
+            answer=answer,
+            cause=cause,
+            problems=problems or (),
+            attempts=exchange.attempts,
+            retry_at=None if pause is None else moment_after(now, pause),
+        )
+        error = failure(verdict, exchange.request, ending, key=exchange.key)
+        return Outcome(verdict=verdict, status=status, error=error, asked=asked)
 
     # -- the session and its loop
 
-    def _usable(self) -> asyncio.AbstractEventLoop:
-        """Refuse before anything is sent: a closed client, another loop.
+    def _own_loop(self) -> asyncio.AbstractEventLoop:
+        """Refuse another loop before anything is sent.
 
         A pooled socket of a dead loop still sends, and its failure comes after the call rang.
         """
         loop = asyncio.get_running_loop()
-        if self._closed:
-            raise _closing()
         if self._loop is None:
-            self._loop = loop
-            session_loop = getattr(self._session, "_loop", loop)
-            if session_loop is not loop:
-                self._loop = session_loop
+            self._loop = loop if self._session is None else getattr(self._session, "_loop", loop)
         if self._loop is not loop:
-            msg = (
+            raise ConfigurationError(
                 "this client belongs to another event loop; nothing was sent. Make one client"
-                " per loop (asyncio.run makes a new loop each time)"
+                " per loop (asyncio.run makes a new loop each time)",
+                certainty=Certainty.NOT_SENT,
             )
-            raise ConfigurationError(msg, certainty=Certainty.NOT_SENT)
         return loop
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -499,33 +603,38 @@ class Transport:
             )
         return self._session
 
-    def _url(self, path: str) -> URL:
-        return URL(self._config.base_url + path)
-
     # -- the end
 
     async def aclose(self) -> None:
         """Send away those in the queue, let what has begun settle, close what we opened.
 
+        Raises:
+            ConfigurationError: The client belongs to another loop, which still runs.
+
         Cancellation:
             What has not settled yet is cut off at once; each still ends in its event.
         """
-        if self._closed and not self._exchanges:
-            return
-        self._closed = True
+        if self._loop is not None and self._loop.is_closed():
+            self._exchanges.clear()  # they ended with their loop, and nobody can hear of it
+        else:
+            self._own_loop()
+        self._closing.set()
         for door in self._doors.values():
-            door.shut(_closing)
+            door.shut(_shut)
         try:
             if self._exchanges:
                 await asyncio.wait(set(self._exchanges), timeout=self._config.grace_period)
         finally:
-            leftover = set(self._exchanges)
-            for task in leftover:
-                task.cancel()
-            if leftover:
-                await asyncio.wait(leftover)
-            if self._session is not None and not self._borrowed:
-                await self._session.close()
+            await see_through(self._cut_off())
+
+    async def _cut_off(self) -> None:
+        for task, exchange in self._exchanges.items():
+            exchange.stop()
+            task.cancel()
+        if self._exchanges:
+            await asyncio.wait(set(self._exchanges))
+        if self._session is not None and not self._borrowed:
+            await self._session.close()
 
     def __del__(self) -> None:
         session = getattr(self, "_session", None)
@@ -540,90 +649,72 @@ class Transport:
 
     # -- telling
 
-    def _settled(self, exchange: Exchange, outcome: Outcome, answer: Answer | None) -> None:
-        request = exchange.request
-        if not self._hooks and not exchange.abandoned and not log.isEnabledFor(logging.DEBUG):
-            return
-        event = AttemptSettled(
-            operation=request.operation.name,
-            certainty=outcome.verdict.certainty,
-            reference=request.reference,
-            to_number=None if request.to_number is None else mask_number(request.to_number),
-            call_id=getattr(outcome.value, "id", None),
-            status=None if answer is None else answer.status,
-            error=outcome.error,
-            abandoned=exchange.abandoned,
-            seconds=self._now() - exchange.begun,
+    def _tell_retry(self, sending: Sending[T], failed: Retryable) -> None:
+        self._teller.retrying(
+            RetryScheduled(
+                operation=sending.request.operation.name,
+                attempts=sending.tries.begun,
+                wait=failed.expected,
+                error=failed.error,
+            )
         )
-        log.log(
-            logging.WARNING if exchange.abandoned else logging.DEBUG,
-            "%s settled%s: %s, call id %s, reference %s",
-            event.operation,
-            " after its caller had left" if exchange.abandoned else "",
-            event.certainty or event.status,
-            event.call_id,
-            event.reference,
-            extra={"action": "attempt_settled", "certainty": event.certainty},
-        )
-        self._tell(event)
 
-    def _retrying(self, sending: Sending[T], failed: Retryable) -> None:
-        event = RetryScheduled(
-            operation=sending.request.operation.name,
-            attempts=sending.tries.begun,
-            wait=failed.wait,
-            error=failed.error,
-        )
-        log.info(
-            "%s will be tried again: %s",
-            event.operation,
-            failed.error,
-            extra={"action": "retry_scheduled", "wait": event.wait},
-        )
-        self._tell(event)
 
-    def _cooling_down(self, gate: str, seconds: float) -> None:
-        event = CooldownStarted(
+def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
+    request = exchange.request
+    found = outcome.value.id if isinstance(outcome.value, Call) else None
+    return AttemptSettled(
+        operation=request.operation.name,
+        certainty=outcome.verdict.certainty,
+        reference=request.reference,
+        to_number=None if request.to_number is None else mask_number(request.to_number),
+        call_id=found or getattr(outcome.error, "call_id", None),
+        status=outcome.status,
+        error=outcome.error,
+        abandoned=exchange.abandoned,
+        seconds=exchange.outcome.get_loop().time() - exchange.begun,
+    )
+
+
+def _end_of(task: "asyncio.Task[Answer]") -> tuple[Answer | None, BaseException | None]:
+    if task.cancelled():  # by a caller who left before it was handed, or by aclose()
+        return None, asyncio.CancelledError()
+    cause = task.exception()
+    return (None, cause) if cause is not None else (task.result(), None)
+
+
+def _read(exchange: Exchange, answer: Answer | None) -> tuple[Any, tuple[str, ...] | None]:
+    """Read the value out of a 2xx; else, or if it is not the documented shape, say why not."""
+    if answer is None or not 200 <= answer.status < 300:
+        return None, None
+    try:
+        return exchange.parse(answer), None
+    except ResponseSchemaError as error:
+        return None, error.problems
+    except Exception as error:  # noqa: BLE001 - a call that rang must end in a verdict
+        return None, (f"{type(error).__name__} @ $",)
+
+
+def _tell_cooldown(teller: Teller, gate: str, seconds: float) -> None:
+    teller.cooling_down(
+        CooldownStarted(
             gate=gate, seconds=seconds, retry_at=moment_after(datetime.now(UTC), seconds)
         )
-        log.warning(
-            "429: no %s for %.1f s", gate, seconds, extra={"action": "cooldown_started"}
-        )
-        self._tell(event)
-
-    def _tell(self, event: Event) -> None:
-        for hook in self._hooks:
-            try:
-                hook(event)
-            except Exception:
-                log.exception("a hook failed", extra={"action": "hook_failed"})
+    )
 
 
-def _was_handed(exchange: Exchange, cause: BaseException | None) -> bool:
-    if exchange.body is not None:
-        return exchange.body.handed
-    # A read has no body to mark. What proves that it never left is the error alone, and being
-    # wrong about it costs one more read.
-    return not isinstance(cause, _NEVER_CONNECTED)
-
-
-def _closing() -> NotSentError:
-    msg = "the client is closed; nothing was sent"
-    return NotSentError(msg, certainty=Certainty.NOT_SENT)
-
-
-def _seconds_to(moment: datetime) -> float:
-    return (moment - datetime.now(UTC)).total_seconds()
+def _shut() -> NotSentError:
+    return NotSentError("the client was closed", certainty=Certainty.NOT_SENT)
 
 
 def _limit_of_borrowed(session: aiohttp.ClientSession, limit: int) -> int:
     """Fit our bound to a borrowed session's pool, and refuse a session that cannot serve."""
     if session.closed:
-        msg = "the session is closed; nothing can be sent over it"
-        raise ConfigurationError(msg)
+        raise ConfigurationError("the session is closed; nothing can be sent over it")
     if session.auth is not None:
-        msg = "the session has auth= set, which clashes with the API key's header; use another"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(
+            "the session has auth= set, which clashes with the API key's header; use another"
+        )
     connector = session.connector
     pools = [limit]
     if connector is not None:
@@ -639,20 +730,33 @@ def _limit_of_borrowed(session: aiohttp.ClientSession, limit: int) -> int:
 
 
 def _proxy_for(base_url: str) -> str | None:
-    """Read the proxy environment once: `trust_env` would read it at every request."""
+    """Read the proxy environment once: `trust_env` would read it at every request.
+
+    Raises:
+        ConfigurationError: It names a proxy that HTTP cannot use.
+    """
     url = URL(base_url)
     if is_loopback(base_url):
         return None
     with contextlib.suppress(OSError):
         if url.host and urllib.request.proxy_bypass(url.host):
             return None
-    return urllib.request.getproxies().get(url.scheme)
+    proxy = urllib.request.getproxies().get(url.scheme)
+    if proxy is not None and not proxy.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"the proxy that {url.scheme}_proxy names must be a URL that begins with http://"
+        )
+    return proxy
 
 
 def _caller() -> str:
     """Where the client was made, outside this package: `file:line`."""
-    frame = sys._getframe(1)
     package = __name__.partition(".")[0]
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
+    frame = sys._getframe(1)  # noqa: SLF001 - a hundred times cheaper than inspect.stack()
+    while frame.f_back is not None and _is_within(package, frame.f_globals.get("__name__", "")):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _is_within(package: str, module: str) -> bool:
+    return module == package or module.startswith(f"{package}.")

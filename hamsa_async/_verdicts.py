@@ -8,11 +8,12 @@ not HTTP at all.
 
 import enum
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
-from hamsa_async._wire import Answer, Complaint, Request, read_complaint
+from hamsa_async._masking import hide
+from hamsa_async._wire import Answer, Complaint, Request, find_call_id, read_complaint
 from hamsa_async.errors import (
     APIError,
     AuthenticationError,
@@ -59,7 +60,6 @@ DOUBT: Final = Verdict(Certainty.UNKNOWN, Again.NEVER, OutcomeUnknownError)
 REDIRECTED: Final = Verdict(Certainty.REFUSED, Again.NEVER, ConfigurationError)
 REDIRECTED_IN_DOUBT: Final = Verdict(Certainty.UNKNOWN, Again.NEVER, ConfigurationError)
 RATE_LIMITED: Final = Verdict(Certainty.REFUSED, Again.THROUGH_GATE, RateLimitedError)
-RATE_LIMITED_IN_DOUBT: Final = Verdict(Certainty.UNKNOWN, Again.NEVER, RateLimitedError)
 LOST_READ: Final = Verdict(None, Again.AFTER_PAUSE, ServerError)
 MISSHAPEN_READ: Final = Verdict(None, Again.NEVER, ResponseSchemaError)
 
@@ -110,7 +110,7 @@ def _judge_write(status: int | None, *, body_ok: bool, dial_on_429: bool) -> Ver
     if status in _OK:
         return PLACED if body_ok else DOUBT
     if status == _TOO_MANY:
-        return RATE_LIMITED if dial_on_429 else RATE_LIMITED_IN_DOUBT
+        return RATE_LIMITED if dial_on_429 else DOUBT
     if status in REFUSALS:
         return Verdict(Certainty.REFUSED, Again.NEVER, REFUSALS[status])
     if status in _REDIRECTS:
@@ -134,11 +134,12 @@ def _judge_read(status: int | None, *, body_ok: bool) -> Verdict:
     return Verdict(None, Again.NEVER, ConflictError if status == 409 else APIError)
 
 
+_LOOK_FIRST: Final = (
+    "it may have been carried out: do not send it again before you have looked for the call"
+)
 _SAYS: Final[dict[type[HamsaError], str]] = {
     NotSentError: "nothing was sent, so it is safe to try again",
-    OutcomeUnknownError: (
-        "it may have been carried out: do not send it again before you have looked for the call"
-    ),
+    OutcomeUnknownError: _LOOK_FIRST,
     InvalidRequestError: "the API does not accept this request; nothing was done",
     AuthenticationError: "the API key was not accepted; check HAMSA_API_KEY and the server",
     InsufficientBalanceError: "the account cannot pay for this; top it up",
@@ -153,59 +154,86 @@ _SAYS: Final[dict[type[HamsaError], str]] = {
 }
 
 
-def failure(
-    verdict: Verdict,
-    request: Request,
-    *,
-    answer: Answer | None,
-    cause: BaseException | None,
-    problems: tuple[str, ...] = (),
-    attempts: int = 0,
-    retry_at: datetime | None = None,
-) -> HamsaError:
+# Texts of `message` that stand in every answer of the API, a failed one's too.
+_SAYS_NOTHING: Final = (None, "success", "Success")
+
+
+@attrs.frozen(kw_only=True)
+class Ending:
+    """All that is known of how an exchange ended."""
+
+    answer: Answer | None = None
+    """The parsed answer, if it answers this request at all."""
+
+    cause: BaseException | None = attrs.field(default=None, repr=False)
+    """What was raised instead of an answer."""
+
+    problems: tuple[str, ...] = ()
+    """Where a 2xx is not the documented shape."""
+
+    attempts: int = 0
+    """Requests begun for this logical call so far."""
+
+    retry_at: datetime | None = None
+    """When the API may be asked again."""
+
+
+def failure(verdict: Verdict, request: Request, ending: Ending, *, key: str) -> HamsaError:
     """Make the error of a verdict: what happened, what is proven, what to do.
 
     Args:
         verdict: What `judge` said; its `error` must not be `None`.
         request: What was asked.
-        answer: The parsed answer, where there was one.
-        cause: What was raised instead of an answer.
-        problems: Where a 2xx is not the documented shape.
-        attempts: Requests begun for this logical call so far.
-        retry_at: When the API may be asked again.
+        ending: How that ended.
+        key: The API key it was asked with, which the server may say back.
     """
-    kind = verdict.error
+    kind, answer = verdict.error, ending.answer
     assert kind is not None
-    complaint = read_complaint(answer) if answer is not None else Complaint()
-    happened = _happened(answer, cause, problems)
-    said = f" ({complaint.message})" if complaint.message else ""
-    message = f"{request.operation.name}: {happened}{said}: {_SAYS[kind]}"
+    secrets = request.secrets() | {key}
+    complaint = read_complaint(answer, secrets) if answer is not None else Complaint()
+    problems = tuple(hide(problem, secrets) for problem in ending.problems)
+    known: dict[str, Any] = {
+        "status": answer.status if answer is not None else None,
+        "request_id": answer and answer.request_id and hide(answer.request_id, secrets),
+        "attempts": ending.attempts,
+    }
     if kind is ResponseSchemaError:
-        return ResponseSchemaError(
-            message,
-            problems=problems,
-            status=answer.status if answer else None,
-            request_id=answer.request_id if answer else None,
-            attempts=attempts,
-        )
-    error = kind(
-        message,
-        certainty=verdict.certainty,
-        status=answer.status if answer else None,
-        message_key=complaint.message_key,
-        request_id=answer.request_id if answer else None,
-        reference=request.reference,
-        attempts=attempts,
-        retry_at=retry_at,
-    )
-    error.__cause__ = cause
+        known["problems"] = problems
+    else:
+        known["certainty"] = verdict.certainty
+        known["message_key"] = complaint.message_key
+        known["reference"] = request.reference
+        known["retry_at"] = ending.retry_at
+    if kind is OutcomeUnknownError:
+        known["call_id"] = find_call_id(answer) if answer is not None else None
+    said = f" ({complaint.message})" if complaint.message not in _SAYS_NOTHING else ""
+    happened = _happened(answer, ending.cause, problems)
+    error = kind(f"{request.operation.name}: {happened}{said}: {_advice(verdict)}", **known)
+    error.__cause__ = _presentable(ending.cause)
     return error
 
 
-def _happened(
-    answer: Answer | None, cause: BaseException | None, problems: tuple[str, ...]
-) -> str:
+def _advice(verdict: Verdict) -> str:
+    assert verdict.error is not None
+    advice = _SAYS[verdict.error]
+    if verdict.certainty is Certainty.UNKNOWN and advice != _LOOK_FIRST:
+        return f"{advice}; {_LOOK_FIRST}"
+    return advice
+
+
+def _happened(answer: Answer | None, cause: BaseException | None, problems: tuple[str, ...]) -> str:
     if answer is not None:
         return f"status {answer.status}" + (f", {'; '.join(problems)}" if problems else "")
-    # Only the class: the text of a transport error holds hosts, and may hold a key in a URL.
     return type(cause).__name__ if cause is not None else "no answer"
+
+
+def _presentable(cause: BaseException | None) -> BaseException | None:
+    """Choose what may stand in a traceback: the operating system's own word.
+
+    The transport's exceptions hold the request's headers with the key in them, a proxy's
+    password, and what a server said that is not HTTP.
+    """
+    os_error = getattr(cause, "os_error", None)
+    if isinstance(os_error, OSError):
+        return os_error
+    return cause if type(cause).__module__ == "builtins" else None

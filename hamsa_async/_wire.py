@@ -3,8 +3,12 @@
 Pure functions. Nothing here has a socket, a clock or a loop.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+import math
+import re
+import uuid
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
@@ -12,7 +16,7 @@ from typing import Any, Final, NoReturn
 import attrs
 
 from hamsa_async._converter import structure
-from hamsa_async._masking import mask_text
+from hamsa_async._masking import hide, mask_text, secrets_in
 from hamsa_async._version import __version__
 from hamsa_async.errors import ConfigurationError, ResponseSchemaError
 from hamsa_async.models.agents import AgentDetails
@@ -26,6 +30,8 @@ except ImportError:  # the `speed` extra; the standard library serves as well, o
 
 USER_AGENT: Final = f"hamsa-async/{__version__}"
 _MESSAGE_LIMIT: Final = 200
+_NOT_JSON: Final = object()
+_PATH_PART: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "cf-ray", "x-amzn-requestid")
 
 
@@ -64,6 +70,18 @@ class Request:
     reference: str | None = None
     to_number: str | None = attrs.field(default=None, repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        # The body is what notes that a request was handed to a connection. Without one a write
+        # could not be told from one that was never sent, and would be sent again.
+        assert self.body or not self.operation.writes
+
+    def secrets(self) -> set[str]:
+        """What of it must not be shown when a server says it back to us."""
+        found = secrets_in(decode(self.body)) if self.body else set()
+        if self.to_number is not None:
+            found |= {self.to_number, self.to_number.removeprefix("+")}
+        return found
+
 
 @attrs.frozen(kw_only=True)
 class Answer:
@@ -99,7 +117,7 @@ def build_call(request: CallRequest) -> Request:
     if request.agent_details is None:
         body["voiceAgentId"] = request.voice_agent_id
         if params:
-            body["params"] = params
+            body["params"] = dict(params)
     else:
         # `params` goes with a saved agent only; an inline one carries its own.
         inline = dict(request.agent_details)
@@ -129,27 +147,45 @@ def build_read(operation: Operation, **parts: str) -> Request:
         ConfigurationError: A part is empty or would leave its place in the path.
     """
     for name, value in parts.items():
-        if not value or not all(char.isalnum() or char in "-_.~" for char in value) or ".." in value:
-            msg = f"{name} must be an id as the API gives it: letters, digits and - only"
-            raise ConfigurationError(msg)
+        if not isinstance(value, str) or not _PATH_PART.fullmatch(value):
+            raise ConfigurationError(
+                f"{name} must be an id as the API gives it: letters, digits and - only"
+            )
     return Request(operation=operation, path=operation.path.format(**parts))
 
 
 def encode(value: Any) -> bytes:
-    """Write JSON as UTF-8 bytes.
+    """Write JSON as UTF-8 bytes, the same with and without orjson.
 
     Raises:
         ConfigurationError: Something in `value` has no JSON form (a set, a datetime, NaN).
     """
     try:
-        if orjson is not None:
-            return orjson.dumps(value)
-        return json.dumps(
-            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        ).encode()
+        return _dump(value) if orjson is None else _dump_fast(value)
     except (TypeError, ValueError, RecursionError) as error:
-        msg = f"not JSON: {mask_text(str(error))}"
-        raise ConfigurationError(msg) from None
+        raise ConfigurationError(f"not JSON: {mask_text(str(error))}") from None
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(
+        value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_as_json
+    ).encode()
+
+
+def _dump_fast(value: Any) -> bytes:
+    try:
+        options = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+        body: bytes = orjson.dumps(value, default=_as_json, option=options)
+    except TypeError:  # what it does not take may still be JSON: keys or whole numbers, say
+        return _dump(value)
+    # orjson writes NaN as null, and a call must not say what nobody meant.
+    return _dump(value) if b"null" in body else body
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def decode(body: bytes) -> Any:
@@ -163,8 +199,7 @@ def decode(body: bytes) -> Any:
     try:
         return json.loads(body)
     except RecursionError:
-        msg = "nested too deeply"
-        raise ValueError(msg) from None
+        raise ValueError("nested too deeply") from None
 
 
 # -- answers
@@ -179,28 +214,30 @@ def _unwrap(answer: Answer) -> Any:
     try:
         envelope = decode(answer.body)
     except ValueError:
+        envelope = _NOT_JSON
+    if envelope is _NOT_JSON:
         _misshapen(answer, "not JSON @ $")
     if not isinstance(envelope, Mapping):
         _misshapen(answer, "expected an object @ $")
     data = envelope.get("data")
     if data is None:
-        said = _said(envelope)
-        _misshapen(answer, f"required field missing @ $.data{said and f' (it says: {said})'}")
+        _misshapen(answer, "required field missing @ $.data")
     return data
 
 
 def _misshapen(answer: Answer, problem: str) -> NoReturn:
-    msg = f"the answer is not the documented shape: {problem}"
     raise ResponseSchemaError(
-        msg, problems=(problem,), status=answer.status, request_id=answer.request_id
+        f"the answer is not the documented shape: {problem}",
+        problems=(problem,),
+        status=answer.status,
+        request_id=answer.request_id,
     )
 
 
 def parse_call(answer: Answer) -> Call:
     """Read the answer to a placed call. Only the id is insisted on.
 
-    A field that is not of its documented type must not cost the id of a call that rang: the
-    whole answer is then kept in `extra`.
+    A timestamp that is none must not cost the id of a call that rang: it is kept in `extra`.
 
     Raises:
         ResponseSchemaError: There is no id in it.
@@ -211,22 +248,39 @@ def parse_call(answer: Answer) -> Call:
         _misshapen(answer, "required field missing @ $.data.id")
     if data.get("id") != call_id:
         data = {**data, "id": call_id}
-    try:
+    with contextlib.suppress(ResponseSchemaError):
         return structure(data, Call, at="$.data")
-    except ResponseSchemaError:
-        return Call(id=call_id, extra=dict(data))
+    odd = {name: data[name] for name in _TIMESTAMPS if name in data}
+    rest = {name: value for name, value in data.items() if name not in odd}
+    call = structure(rest, Call, at="$.data")
+    return attrs.evolve(call, extra={**call.extra, **odd})
+
+
+_TIMESTAMPS: Final = ("createdAt", "updatedAt")
+
+
+def find_call_id(answer: Answer) -> str | None:
+    """Look for a call's id in an answer that proves nothing, such as a 500 that has one."""
+    try:
+        body = decode(answer.body)
+    except ValueError:
+        return None
+    return _call_id(body.get("data")) if isinstance(body, Mapping) else None
 
 
 def _call_id(data: Any) -> str | None:
-    """The other call route names it `jobId`; an id that is a number is as good as its text."""
+    """The other call route names it `jobId`."""
     if not isinstance(data, Mapping):
         return None
-    for name in ("id", "jobId"):
-        value = data.get(name)
-        if isinstance(value, str) and value:
-            return value
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
+    return _as_id(data.get("id")) or _as_id(data.get("jobId"))
+
+
+def _as_id(value: object) -> str | None:
+    """An id that is a number is as good as its text."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return None
 
 
@@ -236,10 +290,12 @@ def parse_project(answer: Answer) -> Project:
     Raises:
         ResponseSchemaError: It has no id, or is no project.
     """
-    project = structure(_unwrap(answer), Project, at="$.data")
-    if not isinstance(project.id, str) or not project.id:
-        _misshapen(answer, "expected a text @ $.data.id")
-    return project
+    data = _unwrap(answer)
+    if not isinstance(data, Mapping):
+        _misshapen(answer, "expected an object @ $.data")
+    if _as_id(data.get("id")) is None:
+        _misshapen(answer, "required field missing @ $.data.id")
+    return structure(data, Project, at="$.data")
 
 
 def parse_agent(answer: Answer) -> AgentDetails:
@@ -259,33 +315,38 @@ class Complaint:
     message_key: str | None = None
 
 
-def read_complaint(answer: Answer) -> Complaint:
-    """Find the API's reason in an error body, which may as well be an edge's HTML page."""
+def read_complaint(answer: Answer, secrets: Iterable[str] = ()) -> Complaint:
+    """Find the API's reason in an error body, which may as well be an edge's HTML page.
+
+    Args:
+        answer: The answer.
+        secrets: What the server may say back to us and must not be repeated.
+    """
     try:
         body = decode(answer.body)
     except ValueError:
         return Complaint()
     if not isinstance(body, Mapping):
         return Complaint()
-    key = body.get("messageKey")
-    return Complaint(message=_said(body), message_key=key if isinstance(key, str) else None)
+    return Complaint(
+        message=_said(body.get("message") or body.get("error"), secrets),
+        message_key=_said(body.get("messageKey"), secrets),
+    )
 
 
-def _said(body: Mapping[str, Any]) -> str | None:
-    said = body.get("message") or body.get("error")
-    if isinstance(said, list):
-        said = "; ".join(str(part) for part in said)
-    if not isinstance(said, str) or not said.strip():
+def _said(text: object, secrets: Iterable[str]) -> str | None:
+    if isinstance(text, list):
+        text = "; ".join(part for part in text if isinstance(part, str))
+    if not isinstance(text, str) or not text.strip():
         return None
-    # The server may quote the number back at us.
-    return mask_text(" ".join(said.split()))[:_MESSAGE_LIMIT]
+    return mask_text(hide(" ".join(text.split()), secrets))[:_MESSAGE_LIMIT]
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Read `Retry-After` as seconds from now: seconds, a decimal number, or an HTTP date.
 
     RFC 9110 section 10.2.3. A date is held against the server's own `Date`, so that our clock
-    does not matter. What is past, negative, not finite or not to be read gives `None` or 0.
+    does not matter. What is past or negative is 0; what is not finite or no date, `None`.
 
     Returns:
         Seconds, 0 or more; `None` where the header is missing or means nothing.
@@ -297,9 +358,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         seconds = float(text)
     except ValueError:
         return _seconds_until(text, headers, now)
-    if seconds != seconds or seconds in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
-        return None
-    return max(seconds, 0.0)
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def _seconds_until(text: str, headers: Mapping[str, str], now: datetime) -> float | None:

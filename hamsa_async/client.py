@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+import attrs
 
 from hamsa_async._keys import KeyCallable, KeySource
 from hamsa_async._transport import Transport
@@ -60,7 +61,7 @@ class HamsaClient:
         auth_scheme: str = "Token",
         hooks: Iterable[Hook] = (),
     ) -> None:
-        self.config = ClientConfig(
+        config = ClientConfig(
             base_url=resolve_base_url(base_url, region),
             auth_scheme=auth_scheme,
             concurrency_limit=concurrency_limit,
@@ -69,14 +70,13 @@ class HamsaClient:
             timeouts=timeouts or Timeouts(),
             retry=retry or RetryPolicy(),
         )
-        self._transport = Transport(
-            self.config, KeySource.find(api_key), session=session, hooks=hooks
-        )
+        self._transport = Transport(config, KeySource.find(api_key), session=session, hooks=hooks)
+        self.config = attrs.evolve(config, concurrency_limit=self._transport.concurrency_limit)
         self.voice_agents = VoiceAgents(self._transport)
         self.projects = Projects(self._transport)
 
     def __repr__(self) -> str:
-        return f"<HamsaClient {self.config.base_url} limit={self._transport.concurrency_limit}>"
+        return f"<HamsaClient {self.config.base_url} limit={self.config.concurrency_limit}>"
 
     async def __aenter__(self) -> Self:
         return self

@@ -26,7 +26,7 @@ _Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 def _number(*, low: float, high: float = math.inf, optional: bool = False) -> _Validator:
     """A validator for a finite number in `[low, high]`; `None` too where it means "none"."""
 
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    def check(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if value is None and optional:
             return
         if (
@@ -36,17 +36,17 @@ def _number(*, low: float, high: float = math.inf, optional: bool = False) -> _V
             or not low <= value <= high
         ):
             limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
-            msg = f"{attribute.name} must be a number, {limits}; got {value!r}"
-            raise ConfigurationError(msg)
+            raise ConfigurationError(f"{attribute.name} must be a number, {limits}; got {value!r}")
 
     return check
 
 
 def _whole(*, low: int) -> _Validator:
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    def check(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            msg = f"{attribute.name} must be a whole number, {low} or more; got {value!r}"
-            raise ConfigurationError(msg)
+            raise ConfigurationError(
+                f"{attribute.name} must be a whole number, {low} or more; got {value!r}"
+            )
 
     return check
 
@@ -95,15 +95,35 @@ class RetryPolicy:
     anything is dialed; for Hamsa nobody has proved it. `False` makes such a call unknown."""
 
 
-def _key_is_usable(scheme: str) -> bool:
-    return bool(scheme) and scheme.isascii() and scheme.isprintable() and " " not in scheme
+def _is(kind: type) -> _Validator:
+    def check(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+        if not isinstance(value, kind):
+            raise ConfigurationError(
+                f"{attribute.name} must be a {kind.__name__}; got a {type(value).__name__}"
+            )
+
+    return check
+
+
+def _is_one_word(scheme: object) -> bool:
+    return (
+        isinstance(scheme, str)
+        and bool(scheme)
+        and scheme.isascii()
+        and scheme.isprintable()
+        and " " not in scheme
+    )
+
+
+def _without_last_slash(url: Any) -> Any:
+    return url.rstrip("/") if isinstance(url, str) else url
 
 
 @attrs.frozen(kw_only=True)
 class ClientConfig:
     """Everything of a client but its key, its session and its hooks."""
 
-    base_url: str = attrs.field(default=REGIONS["eu"])
+    base_url: str = attrs.field(default=REGIONS["eu"], converter=_without_last_slash)
     """Scheme and host, and a path prefix if there is one. HTTPS, but for loopback hosts."""
 
     auth_scheme: str = attrs.field(default="Token")
@@ -119,18 +139,23 @@ class ClientConfig:
     grace_period: float = attrs.field(default=10.0, validator=_number(low=0))
     """How long `aclose()` lets requests that have begun come to their end."""
 
-    timeouts: Timeouts = attrs.field(factory=Timeouts)
-    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    timeouts: Timeouts = attrs.field(factory=Timeouts, validator=_is(Timeouts))
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy, validator=_is(RetryPolicy))
 
     @base_url.validator
-    def _check_base_url(self, attribute: "attrs.Attribute[str]", value: str) -> None:
-        check_url(value, what="base_url")
+    def _check_base_url(self, _: object, value: str) -> None:
+        parts = check_url(value, what="base_url")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ConfigurationError(
+                "base_url must be scheme, host and path only: no user, password, query or fragment"
+            )
 
     @auth_scheme.validator
-    def _check_scheme(self, attribute: "attrs.Attribute[str]", value: str) -> None:
-        if not _key_is_usable(value):
-            msg = "auth_scheme must be one printable ASCII word, such as Token or Bearer"
-            raise ConfigurationError(msg)
+    def _check_scheme(self, _: object, value: str) -> None:
+        if not _is_one_word(value):
+            raise ConfigurationError(
+                "auth_scheme must be one printable ASCII word, such as Token or Bearer"
+            )
 
     @property
     def is_loopback(self) -> bool:
@@ -145,15 +170,15 @@ def resolve_base_url(base_url: str | None, region: str | None) -> str:
         ConfigurationError: Both arguments were given, or the region is not one of Hamsa's.
     """
     if base_url is not None and region is not None:
-        msg = "give base_url or region, not both"
-        raise ConfigurationError(msg)
+        raise ConfigurationError("give base_url or region, not both")
     if base_url is None and region is None:
         base_url = os.environ.get("HAMSA_BASE_URL") or None
         region = os.environ.get("HAMSA_REGION") or None
     if base_url is not None:
-        return base_url.rstrip("/")
+        return base_url
     name = (region or "eu").strip().lower()
     if name not in REGIONS:
-        msg = f"there is no Hamsa region {name!r}; the regions are {', '.join(REGIONS)}"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(
+            f"there is no Hamsa region {name!r}; the regions are {', '.join(REGIONS)}"
+        )
     return REGIONS[name]

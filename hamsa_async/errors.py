@@ -131,7 +131,7 @@ class AuthenticationError(APIError):
     """401: the API key was not accepted. No call was made."""
 
     key_renewed: bool = False
-    """Whether there is another key by now (`HAMSA_API_KEY_FILE`, a callable): worth one more try."""
+    """Whether there is another key by now (`HAMSA_API_KEY_FILE`, a callable): try once more."""
 
 
 class InsufficientBalanceError(APIError):
@@ -147,7 +147,7 @@ class NotFoundError(APIError):
 
 
 class ConflictError(APIError):
-    """409 in answer to a read. (For a write a 409 proves nothing: `OutcomeUnknownError`.)"""
+    """409 in answer to a read. For a write a 409 proves nothing: `OutcomeUnknownError`."""
 
 
 class RateLimitedError(APIError):
@@ -155,7 +155,7 @@ class RateLimitedError(APIError):
 
 
 class ServerError(APIError):
-    """5xx in answer to a read. (For a write a 5xx proves nothing: `OutcomeUnknownError`.)"""
+    """5xx in answer to a read. For a write a 5xx proves nothing: `OutcomeUnknownError`."""
 
 
 class ResponseSchemaError(HamsaError):

@@ -8,12 +8,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import hamsa_async
-import hamsa_async.models
 import hamsa_async.testing
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -61,9 +59,10 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert hamsa_async.__version__ == importlib.metadata.version("hamsa-async")
 
 
-@pytest.mark.parametrize("module", [hamsa_async, hamsa_async.models, hamsa_async.testing])
-def test_all_is_exact(module: ModuleType) -> None:
+@pytest.mark.parametrize("name", ["", ".dialer", ".models", ".testing"])
+def test_all_is_exact(name: str) -> None:
     """Every name that is imported to be public is in `__all__`, and nothing else."""
+    module = importlib.import_module(f"hamsa_async{name}")
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     imported = {
         alias.asname or alias.name

@@ -1,6 +1,6 @@
 """Record the README's picture: a real campaign of the example list against FakeHamsa.
 
-    python docs/pictures/record.py docs/pictures/campaign.svg
+Usage: python docs/pictures/record.py docs/pictures/campaign.svg
 """
 
 import asyncio

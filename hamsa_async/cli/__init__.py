@@ -7,8 +7,14 @@ _NEEDS = frozenset({"cyclopts", "filelock", "phonenumbers", "platformdirs", "ric
 
 def main() -> None:
     """Run the command and exit with its code."""
+    # What is slow to import, or may be missing, is imported here, where a Ctrl-C is one line too.
+    from hamsa_async.cli.signals import INTERRUPTIONS  # noqa: PLC0415
+
     try:
-        from hamsa_async.cli.app import run_command
+        INTERRUPTIONS.install()
+        from hamsa_async.cli.app import run_command  # noqa: PLC0415
+
+        code = run_command(sys.argv[1:])
     except ModuleNotFoundError as error:
         if error.name not in _NEEDS:
             raise
@@ -17,5 +23,7 @@ def main() -> None:
             " pip install 'hamsa-async[dialer]'",
             file=sys.stderr,
         )
-        sys.exit(2)
-    sys.exit(run_command(sys.argv[1:]))
+        code = 2
+    # What comes now is too late to change the code, and must not change it.
+    INTERRUPTIONS.ignore()
+    sys.exit(code)

@@ -1,18 +1,20 @@
 """The commands, put together, and what becomes of their errors."""
 
 import asyncio
-import contextlib
-import os
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.exceptions import MissingArgumentError, RepeatArgumentError, UnusedCliTokensError
 
 from hamsa_async import __version__
+from hamsa_async._masking import mask_text
 from hamsa_async.cli import call, campaign, fake, journal
 from hamsa_async.cli.exits import Exit, before_dialing
-from hamsa_async.cli.output import complain
+from hamsa_async.cli.output import complain, forgive, print_json
+from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.errors import HamsaError
 
 app = App(
@@ -21,40 +23,68 @@ app = App(
     version=__version__,
     help_epilogue=(
         "The key is read from HAMSA_API_KEY or HAMSA_API_KEY_FILE, the server from"
-        " HAMSA_BASE_URL or HAMSA_REGION (eu, uae)."
+        " HAMSA_BASE_URL or HAMSA_REGION (eu, uae). hamsa campaign run --fake shows it all"
+        " without a key and without a phone that rings."
     ),
+    # A flag is there or it is not: no --no-yes, and no [default: False].
+    default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
     result_action="return_value",
 )
-app.command(call.call)
 app.command(campaign.app)
+app.command(call.call)
 app.command(journal.app)
 app.command(fake.fake)
 
 
 def run_command(tokens: Sequence[str]) -> int:
     """Run a command line; give its exit code. Errors are one line on stderr."""
+    # What the client logs is in what the command says; Python would print it once more.
+    logging.getLogger("hamsa_async").addHandler(logging.NullHandler())
+    stdout, _ = forgive()
     try:
         ended = asyncio.run(_run(tokens))
+        code = ended if isinstance(ended, Exit) else Exit.DONE
     except CycloptsError as error:
-        complain(f"{error} See hamsa --help.")
-        return Exit.CANNOT
+        code = _fail(tokens, Exit.CANNOT, _usage(error, tokens))
     except HamsaError as error:
-        complain(str(error))
-        return before_dialing(error)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        complain("ended at once; running it again resumes")
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; nothing more can be said there.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.CANNOT
+        code = _fail(tokens, before_dialing(error), str(error))
+    except asyncio.CancelledError:
+        code = _fail(tokens, Exit.INTERRUPTED, "interrupted; running it again resumes")
     except Exception:  # noqa: BLE001 - the last resort: a defect of ours
         traceback.print_exc()
-        complain("a defect of this program; what was dialed is in the journal. Please report it")
-        return Exit.OUR_BUG
-    return int(ended) if isinstance(ended, int) else 0
+        text = "a defect of this program; what was dialed is in the journal. Please report it"
+        code = _fail(tokens, Exit.OUR_BUG, text)
+    sys.stdout.flush()
+    if stdout.failure is not None and not isinstance(stdout.failure, BrokenPipeError):
+        complain(f"the output could not be written to its end: {stdout.failure.strerror}")
+        code = code or Exit.CANNOT
+    return int(code)
 
 
 async def _run(tokens: Sequence[str]) -> object:
-    return await app.run_async(list(tokens), exit_on_error=False, print_error=False)
+    with INTERRUPTIONS.attached():
+        return await app.run_async(list(tokens), exit_on_error=False, print_error=False)
+
+
+def _fail(tokens: Sequence[str], code: Exit, text: str) -> Exit:
+    complain(text)
+    if "--json" in tokens:
+        print_json({"error": text, "exit_code": code.value})
+    return code
+
+
+def _usage(error: CycloptsError, tokens: Sequence[str]) -> str:
+    """What is wrong with a command line, and where to read on."""
+    command = " ".join(["hamsa", *(error.command_chain or ())])
+    name = error.argument.name if error.argument is not None else ""
+    option = name if name.startswith("-") else name.upper()
+    match error:
+        case MissingArgumentError():
+            what = f"{option} needs a value" if option in tokens else f"{option} is needed"
+        case RepeatArgumentError():
+            what = f"{error.token.keyword} is given twice"
+        case UnusedCliTokensError():
+            what = f"too many arguments, from {(error.unused_tokens or [''])[0]!r} on"
+        case _:
+            what = str(error).rstrip(".")
+    return f"{mask_text(what)}; see {command} --help"

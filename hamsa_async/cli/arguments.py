@@ -1,33 +1,84 @@
 """What the commands' arguments mean."""
 
 import math
-import os
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import platformdirs
 
 from hamsa_async.dialer import HAMSA_DEFAULT
-from hamsa_async.dialer.numbers import NumberProblem, normalise
+from hamsa_async.dialer.columns import REFERENCE
+from hamsa_async.dialer.numbers import NumberProblem, normalise, region_of
 from hamsa_async.errors import ConfigurationError, JournalError
 
+_MOST_AT_ONCE: Final = 10_000  # requests in flight: more is a typing mistake
 
-def read_params(pairs: Sequence[str] | None) -> dict[str, Any]:
+
+def read_name(text: str | None) -> str:
+    """Read a campaign's name: the same name however it is typed.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if text is None:
+        raise ConfigurationError(
+            "--name is needed: it names the campaign in the journal, and resumes it"
+        )
+    name = unicodedata.normalize("NFC", text).strip()
+    if not name or not name.isprintable():
+        raise ConfigurationError("a campaign's name must be printable, and not empty")
+    return name
+
+
+def read_concurrency(number: int) -> int:
+    """Read `--concurrency`.
+
+    Raises:
+        ConfigurationError: So many cannot be in flight.
+    """
+    if not 1 <= number <= _MOST_AT_ONCE:
+        raise ConfigurationError(f"--concurrency must be 1 to {_MOST_AT_ONCE}, not {number}")
+    return number
+
+
+def read_share(share: float) -> float:
+    """Read `--max-invalid`.
+
+    Raises:
+        ConfigurationError: It is no share.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigurationError(f"--max-invalid is a share, 0 to 1 (all rows), not {share:g}")
+    return share
+
+
+def read_country(code: str | None) -> str | None:
+    """Read `--country`: a code of two letters, however it is typed.
+
+    Raises:
+        ConfigurationError: There is no such country.
+    """
+    return None if code is None else region_of(code)
+
+
+def read_params(pairs: Iterable[str]) -> dict[str, Any]:
     """Read `k=v` pairs.
 
     Raises:
         ConfigurationError: One has no `=`, or a name is given twice.
     """
     params: dict[str, Any] = {}
-    for pair in pairs or ():
+    for pair in pairs:
         name, sign, value = pair.partition("=")
-        if not sign or not name.strip():
-            msg = f"--param {pair!r} is not name=value"
-            raise ConfigurationError(msg)
+        name = name.strip()
+        if not sign or not name:
+            raise ConfigurationError(f"--param {pair!r} is not name=value")
+        if name == REFERENCE:
+            raise ConfigurationError(f"the param {name} is reserved for the dialer itself")
         if name in params:
-            msg = f"--param {name} is given twice"
-            raise ConfigurationError(msg)
+            raise ConfigurationError(f"--param {name} is given twice")
         params[name] = value
     return params
 
@@ -47,8 +98,9 @@ def read_rate(text: str | None, default: float | None) -> float | None:
     except ValueError:
         rate = math.nan
     if not (math.isfinite(rate) and rate > 0):
-        msg = f"--rate {text!r} is neither a number of call starts per second nor none"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(
+            f"--rate {text!r} is neither a number of call starts per second nor none"
+        )
     return rate
 
 
@@ -61,8 +113,7 @@ def read_number(text: str, *, what: str, country: str | None = None) -> str:
     try:
         return normalise(text, country=country)
     except NumberProblem as problem:
-        msg = f"{what}: {problem.code.sentence}"
-        raise ConfigurationError(msg) from None
+        raise ConfigurationError(f"{what}: {problem.code.sentence}") from None
 
 
 def read_from_number(text: str | None, country: str | None = None) -> str | None:
@@ -72,20 +123,24 @@ def read_from_number(text: str | None, country: str | None = None) -> str | None
     return read_number(text, what="--from", country=country)
 
 
-def find_journal(path: Path | None) -> Path:
-    """The journal's path: the one given, else the user's own, whose folder is made.
+def find_journal(path: Path | None, *, make_folder: bool = False) -> Path:
+    """The journal's path: the one given, else the user's own.
 
     Raises:
-        JournalError: The folder cannot be made.
+        JournalError: The user's own is not there, or its folder cannot be made.
     """
     if path is not None:
         return path
     folder = platformdirs.user_data_path("hamsa")
+    if not (make_folder or folder.is_dir()):
+        raise JournalError(f"there is no journal at {folder / 'journal.db'} yet; see --journal")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"the folder {folder} cannot be made ({error.strerror}); choose a journal with --journal"
-        raise JournalError(msg) from error
+        raise JournalError(
+            f"the folder {folder} cannot be made ({error.strerror}); choose a journal with"
+            " --journal"
+        ) from error
     return folder / "journal.db"
 
 
@@ -96,15 +151,15 @@ def caller_is_needed(from_number: str | None, *, loopback: bool) -> None:
         ConfigurationError: There is none, and the server is not on this machine.
     """
     if from_number is None and not loopback:
-        msg = (
+        raise ConfigurationError(
             "--from is needed: without it Hamsa calls from a foreign number"
             f" (--from {HAMSA_DEFAULT} takes it knowingly)"
         )
-        raise ConfigurationError(msg)
 
 
 def short_path(path: Path) -> str:
     """A path as a person would write it."""
-    home = os.path.expanduser("~")
-    text = str(path)
-    return "~" + text[len(home) :] if text.startswith(home + os.sep) else text
+    try:
+        return f"~/{path.absolute().relative_to(Path.home())}"
+    except (ValueError, RuntimeError):  # it lies elsewhere, or nobody's home is known
+        return str(path)

@@ -1,19 +1,26 @@
-"""What a person sees while a campaign runs: a live board on a terminal, plain lines elsewhere."""
+"""What a person sees while a campaign runs: a live board on a terminal, plain lines elsewhere.
 
+Both write from a thread of their own: a terminal that is held (Ctrl-S) or a pager that nobody
+scrolls must not hold up the loop, where answers of calls are waited for against the clock.
+"""
+
+import queue
+import sys
+import threading
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hamsa_async._masking import mask_text
+from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
 
 STYLES: Final[Mapping[ContactState, str]] = {
@@ -24,7 +31,7 @@ STYLES: Final[Mapping[ContactState, str]] = {
     ContactState.EXPIRED: "magenta",
 }
 
-# Which contact states an event takes a contact out of and into.
+# Which contact states an event takes a contact out of and into. `None`: one that waits.
 _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.INTENDED: (None, ContactState.DIALING),
     EventKind.PLACED: (ContactState.DIALING, ContactState.PLACED),
@@ -43,19 +50,24 @@ _NOTABLE: Final = frozenset(
         EventKind.HOST_REACHABLE,
     }
 )
+_FRAMES: Final = 8  # redraws per second
 _LINES_EVERY: Final = 5.0  # seconds between plain progress lines
-_WINDOW: Final = 30.0  # seconds that the shown rate looks back
+_LINES_KEPT: Final = 1_000  # lines that may wait for a reader who is slow
+_WINDOW: Final = 30  # seconds that the shown rate looks back
+_BAR: Final = 40  # columns, where there is room
+_PATIENCE: Final = 1.0  # seconds that the last lines get to be read
 
 
 class Tally:
-    """The counts, kept up to date by events."""
+    """The counts, kept up to date by events, and how fast they change."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self.total = sum(loaded.counts.values())
-        self.to_dial = loaded.to_dial
-        self.counts: Counter[ContactState] = Counter(loaded.counts)
-        self._deferred_rows: set[int] = set()
-        self._placed_at: list[float] = []
+        self.total = loaded.to_dial
+        # Every state is there from the start: another thread reads while we write.
+        self.counts = {state: loaded.counts.get(state, 0) for state in ContactState}
+        self._began = time.monotonic()
+        self._placed: deque[tuple[int, int]] = deque()  # a second, and how many were placed in it
+        self._lock = threading.Lock()
 
     def take(self, event: DialerEvent) -> None:
         """Learn from an event."""
@@ -63,38 +75,49 @@ class Tally:
         if step is None:
             return
         before, after = step
-        self.counts[before or self._waiting_state(event)] -= 1
+        self.counts[before or self._waiting()] -= 1
         self.counts[after] += 1
-        if after is ContactState.DEFERRED and event.row is not None:
-            self._deferred_rows.add(event.row)
         if after is ContactState.PLACED:
-            self._placed_at.append(time.monotonic())
+            self._note_placed()
 
-    def _waiting_state(self, event: DialerEvent) -> ContactState:
-        if event.row in self._deferred_rows:
-            self._deferred_rows.discard(event.row or 0)
-            return ContactState.DEFERRED
-        return (
-            ContactState.PENDING if self.counts[ContactState.PENDING] > 0 else ContactState.DEFERRED
-        )
+    def correct(self, counts: Mapping[ContactState, int]) -> None:
+        """Take the journal's word for it."""
+        for state in ContactState:
+            self.counts[state] = counts.get(state, 0)
+
+    def _waiting(self) -> ContactState:
+        # An event does not say which: those pending are taken before those deferred.
+        pending = self.counts[ContactState.PENDING] > 0
+        return ContactState.PENDING if pending else ContactState.DEFERRED
+
+    def _note_placed(self) -> None:
+        second = int(time.monotonic() - self._began)
+        with self._lock:
+            so_far = 0
+            if self._placed and self._placed[-1][0] == second:
+                so_far = self._placed.pop()[1]
+            self._placed.append((second, so_far + 1))
+            while self._placed[0][0] < second - _WINDOW:
+                self._placed.popleft()
 
     @property
-    def left(self) -> int:
-        """Contacts that are still to be called."""
-        return self.counts[ContactState.PENDING] + self.counts[ContactState.DEFERRED]
+    def finished(self) -> int:
+        """Contacts of those to be dialed whose fate is known."""
+        open_states = (ContactState.PENDING, ContactState.DEFERRED, ContactState.DIALING)
+        return self.total - sum(self.counts[state] for state in open_states)
 
     def rate(self) -> float:
         """Calls placed per second, of late."""
-        now = time.monotonic()
-        self._placed_at = [at for at in self._placed_at if now - at <= _WINDOW]
-        if len(self._placed_at) < 2:
-            return 0.0
-        return (len(self._placed_at) - 1) / max(now - self._placed_at[0], 1e-3)
+        now = time.monotonic() - self._began
+        with self._lock:
+            placed = sum(count for second, count in self._placed if second >= now - _WINDOW)
+        return placed / max(min(now, _WINDOW), 1.0)
 
-    def eta(self) -> float | None:
-        """Seconds until the pending ones are dialed, at the rate of late."""
-        rate = self.rate()
-        return self.counts[ContactState.PENDING] / rate if rate else None
+    def pace(self) -> str:
+        """The rate, and how long the pending ones will take at it, for people."""
+        rate, pending = self.rate(), self.counts[ContactState.PENDING]
+        left = f", about {span(pending / rate)} left" if rate and pending else ""
+        return f"{rate:.1f}/s{left}"
 
     def shown(self) -> list[tuple[ContactState, int]]:
         """The states worth showing, in their order."""
@@ -118,52 +141,62 @@ class Board(Protocol):
     def show(self, event: DialerEvent) -> None:
         """Show what happened."""
 
+    def correct(self, counts: Mapping[ContactState, int]) -> None:
+        """Show what the journal has in the end."""
+
 
 class LiveBoard:
     """A bar, the counts and the last notable events, redrawn in place."""
 
     def __init__(self, console: Console, loaded: Loaded) -> None:
+        self._console = console
         self._tally = Tally(loaded)
-        self._title = f"campaign {loaded.campaign.name}"
-        self._notes: list[str] = []
-        self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=40),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-            console=console,
+        self._title = f"campaign {visible(loaded.campaign.name)}"
+        self._notes: tuple[str, ...] = ()
+        self._live = Live(
+            get_renderable=self._draw, console=console, refresh_per_second=_FRAMES, transient=False
         )
-        self._task = self._bar.add_task(self._title, total=max(self._tally.to_dial, 1), pace="")
-        self._live = Live(self._draw(), console=console, refresh_per_second=8)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
         return self
 
-    def __exit__(self, *details: Any) -> None:
-        self._live.update(self._draw(), refresh=True)
-        self._live.__exit__(*details)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
 
     def show(self, event: DialerEvent) -> None:
-        """Take an event; the board is redrawn by itself, a few times a second."""
+        """Take an event; the board redraws itself a few times a second."""
         self._tally.take(event)
         if event.kind in _NOTABLE:
-            self._notes = [*self._notes, describe(event)][-3:]
-        self._live.update(self._draw())
+            self._notes = (*self._notes, describe(event))[-3:]
+
+    def correct(self, counts: Mapping[ContactState, int]) -> None:
+        """Take the journal's counts for the last picture."""
+        self._tally.correct(counts)
 
     def _draw(self) -> RenderableType:
         tally = self._tally
-        eta = tally.eta()
-        self._bar.update(
-            self._task,
-            completed=tally.to_dial - tally.left,
-            pace=f"{tally.rate():.1f}/s" + ("" if eta is None else f", about {span(eta)} left"),
+        width = self._console.width
+        bar = Table.grid(padding=(0, 1))
+        bar.add_column(overflow="ellipsis", no_wrap=True, max_width=max(width // 3, 10))
+        bar.add_column(width=max(min(_BAR, width // 3), 5))
+        bar.add_column(no_wrap=True)
+        bar.add_row(
+            Text(self._title, style="bold"),
+            ProgressBar(total=max(tally.total, 1), completed=tally.finished),
+            f"{tally.finished}/{tally.total}",
         )
         counts = Text("  ").join(
             Text(f"{state} {count}", style=STYLES.get(state, "dim"))
             for state, count in tally.shown()
         )
-        return Group(self._bar, counts, *(Text(note, style="dim") for note in self._notes))
+        notes = (Text(note, style="dim", overflow="ellipsis", no_wrap=True) for note in self._notes)
+        return Group(bar, counts, Text(tally.pace(), style="dim"), *notes)
 
 
 class PlainBoard:
@@ -172,37 +205,56 @@ class PlainBoard:
     def __init__(self, console: Console, loaded: Loaded) -> None:
         self._console = console
         self._tally = Tally(loaded)
-        self._last = time.monotonic()
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._print, name="hamsa-board", daemon=True)
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._line()
+        self._lines.put(self._line())
+        self._lines.put(None)
+        self._thread.join(_PATIENCE)
 
     def show(self, event: DialerEvent) -> None:
-        """Take an event; print what is due."""
+        """Take an event; what is notable is printed."""
         self._tally.take(event)
-        if event.kind in _NOTABLE:
-            self._console.print(describe(event), markup=False)
-        if time.monotonic() - self._last >= _LINES_EVERY:
-            self._line()
+        if event.kind in _NOTABLE and self._lines.qsize() < _LINES_KEPT:
+            self._lines.put(describe(event))
 
-    def _line(self) -> None:
-        self._last = time.monotonic()
+    def correct(self, counts: Mapping[ContactState, int]) -> None:
+        """Take the journal's counts for the last line."""
+        self._tally.correct(counts)
+
+    def _print(self) -> None:
+        due = time.monotonic() + _LINES_EVERY
+        while True:
+            try:
+                line = self._lines.get(timeout=max(due - time.monotonic(), 0))
+            except queue.Empty:
+                due, line = time.monotonic() + _LINES_EVERY, self._line()
+            if line is None:
+                return
+            self._console.print(line)
+
+    def _line(self) -> str:
         counts = ", ".join(f"{state} {count}" for state, count in self._tally.shown())
-        self._console.print(f"{counts}; {self._tally.rate():.1f}/s", markup=False)
+        return f"{counts}; {self._tally.pace()}"
 
 
-def make_board(console: Console, loaded: Loaded) -> Board:
+def make_board(loaded: Loaded) -> Board:
     """The board that fits where it is shown."""
-    return LiveBoard(console, loaded) if console.is_terminal else PlainBoard(console, loaded)
+    console = people()
+    if sys.stderr.isatty() and not console.is_dumb_terminal:
+        return LiveBoard(console, loaded)
+    return PlainBoard(console, loaded)
 
 
 def describe(event: DialerEvent) -> str:
     """An event in a line, for people: numbers masked."""
     where = "" if event.row is None else f"row {event.row}: "
-    reason = mask_text(str(event.data.get("reason", "")))
+    reason = shown(str(event.data.get("reason", "")))
     texts: Mapping[EventKind, str] = {
         EventKind.REFUSED: f"refused: {reason}",
         EventKind.LOST: f"unknown, it may have rung: {reason}",
@@ -236,12 +288,12 @@ def counts_table(
 ) -> Table:
     """The counts with their reasons: they add up to the rows of the list."""
     table = Table(box=None, pad_edge=False, show_footer=True)
-    table.add_column("state", footer="rows")
-    table.add_column("count", justify="right", footer=str(sum(counts.values())))
+    table.add_column("state", footer="rows", no_wrap=True)
+    table.add_column("count", justify="right", footer=str(sum(counts.values())), no_wrap=True)
     table.add_column("meaning", footer="every row of the list, once")
     for state, count in counts.items():
         table.add_row(Text(state, style=STYLES.get(state, "")), str(count), meanings[state])
         for (of, reason), number in reasons.items():
             if of is state:
-                table.add_row("", str(number), Text(f"· {mask_text(reason)}", style="dim"))
+                table.add_row("", str(number), Text(f"· {shown(reason)}", style="dim"))
     return table

@@ -1,48 +1,36 @@
 """`hamsa campaign run | status | report`."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, TextIO
 
 from cyclopts import App, Parameter
 
-from hamsa_async.cli.arguments import find_journal
+from hamsa_async.cli.arguments import find_journal, read_name
 from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.output import people, print_json, results
-from hamsa_async.cli.running import RunOptions, run_campaign
+from hamsa_async.cli.options import RunOptions
+from hamsa_async.cli.output import machine, people, print_json, results
+from hamsa_async.cli.running import run_campaign
 from hamsa_async.cli.standing import standing_of, standing_table
 from hamsa_async.dialer import SqliteJournal
+from hamsa_async.dialer.journal import CampaignRecord
 from hamsa_async.dialer.report import MEANINGS, write_csv, write_json
 from hamsa_async.errors import CampaignError, JournalError
 
-_STATES = "\n".join(f"- {state}: {meaning}" for state, meaning in MEANINGS.items())
-_CODES = "\n".join(f"- {code.value}: {meaning}" for code, meaning in EXITS.items())
+_STATES: Final = "States of a contact:\n\n" + "\n".join(
+    f"- {state}: {meaning}" for state, meaning in MEANINGS.items()
+)
+_CODES: Final = "Exit codes, the first that applies:\n\n" + "\n".join(
+    f"- {code.value}: {meaning}" for code, meaning in EXITS.items()
+)
+_AS_TYPED: Final = RunOptions()
+_BESIDE_THE_JOURNAL: Final = ("", "-wal", "-shm")
 
 app = App(name="campaign", help="Call a list of contacts, each once; see how far it is.")
 
 
-@app.command(help_epilogue=f"Exit codes, the first that applies:\n\n{_CODES}")
-async def run(  # noqa: PLR0913 - a command's options
-    contacts: Path | None = None,
-    /,
-    *,
-    agent: str | None = None,
-    name: str | None = None,
-    policy: str | None = None,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    journal: Path | None = None,
-    concurrency: int = 5,
-    rate: str | None = None,
-    country: str | None = None,
-    param: Annotated[list[str] | None, Parameter(negative=())] = None,
-    max_invalid: float = 0.5,
-    accept_changes: Annotated[bool, Parameter(negative=())] = False,
-    no_wait: Annotated[bool, Parameter(negative=())] = False,
-    yes: Annotated[bool, Parameter(negative=(), name=("--yes", "-y"))] = False,
-    as_json: Annotated[bool, Parameter(negative=(), name="--json")] = False,
-    fake: Annotated[bool, Parameter(negative=())] = False,
-) -> Exit:
+@app.command(help_epilogue=f"{_STATES}\n\n{_CODES}")
+async def run(contacts: Path | None = None, /, *, options: RunOptions = _AS_TYPED) -> Exit:
     """Call every contact of a list once; resume by running the name again.
 
     Stopped at any moment, also by a crash, it goes on where it was: nobody is called twice. What
@@ -50,79 +38,44 @@ async def run(  # noqa: PLR0913 - a command's options
 
     Args:
         contacts: The list, a CSV file. Without it the campaign's list in the journal is resumed.
-        agent: The id of the agent that speaks.
-        name: The campaign's name.
-        policy: The rules to dial by; `none` is the only pack so far, and must be typed.
-        from_: The caller number, or `hamsa-default` for Hamsa's fallback, a foreign number.
-        journal: The file that remembers who was called; yours by default.
-        concurrency: Requests in flight at the API's door, not conversations.
-        rate: Call starts per second (1 by default), or `none` for unpaced.
-        country: The country (`AE`) of numbers written without their country code.
-        param: A param for every call, as name=value; may be repeated.
-        max_invalid: The largest share of rows that may be no contacts.
-        accept_changes: Take over a list or settings that differ from the journal's.
-        no_wait: End with 7 rather than wait for deferred contacts.
-        yes: Ask nothing. Needed where there is no terminal.
-        as_json: Print one JSON document on stdout: counts, ending, rows.
-        fake: Dial an embedded fake server, with a journal of its own: no key, no phone rings.
+        options: All the others.
     """
-    return await run_campaign(
-        RunOptions(
-            contacts=contacts,
-            agent=agent,
-            name=name,
-            policy=policy,
-            from_number=from_,
-            journal=journal,
-            concurrency=concurrency,
-            rate=rate,
-            country=country,
-            params=param,
-            max_invalid=max_invalid,
-            accept_changes=accept_changes,
-            wait=not no_wait,
-            yes=yes,
-            as_json=as_json,
-            fake=fake,
-        )
-    )
+    return await run_campaign(contacts, options)
 
 
-@app.command(help_epilogue=f"States of a contact:\n\n{_STATES}")
+@app.command(help_epilogue=_STATES)
 async def status(
     name: str | None = None,
     /,
     *,
     journal: Path | None = None,
-    as_json: Annotated[bool, Parameter(negative=(), name="--json")] = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> Exit:
     """Show how far a campaign is, or all of them; also while they run.
 
     Args:
         name: The campaign; all of them without it.
-        journal: The journal; yours by default.
+        journal: The journal; by default yours.
         as_json: Print one JSON document on stdout.
     """
     async with await SqliteJournal.open(find_journal(journal), create=False) as opened:
-        records = await opened.campaigns()
-        if name is not None:
-            records = [record for record in records if record.name == name]
-            if not records:
-                raise _no_campaign(name, opened)
+        records = (
+            await opened.campaigns() if name is None else [await _campaign(opened, read_name(name))]
+        )
         standings = [await standing_of(opened, record) for record in records]
     if as_json:
         documents = [standing.as_json() for standing in standings]
-        print_json(documents[0] if name is not None else {"campaigns": documents})
+        print_json({"campaigns": documents} if name is None else documents[0])
         return Exit.DONE
-    console = results()
     if not standings:
         people().print(f"journal {opened.path} has no campaigns yet")
+    console = results()
     for standing in standings:
         console.print(standing_table(standing))
     return Exit.DONE
 
 
-@app.command(help_epilogue=f"States of a contact:\n\n{_STATES}")
+@app.command(help_epilogue=_STATES)
 async def report(
     name: str,
     /,
@@ -135,36 +88,47 @@ async def report(
 
     Args:
         name: The campaign.
-        journal: The journal; yours by default.
+        journal: The journal; by default yours.
         format: How to write it.
-        output: Where to write it; stdout by default.
+        output: Where to write it, as UTF-8; by default stdout.
     """
     async with await SqliteJournal.open(find_journal(journal), create=False) as opened:
-        record = await opened.campaign(name)
-        if record is None:
-            raise _no_campaign(name, opened)
-        head: dict[str, Any] = (await standing_of(opened, record)).as_json()
-
-        async def write(target: Any) -> int:
-            rows = opened.rows(record.id)
-            return (
-                await write_csv(rows, target)
-                if format == "csv"
-                else await write_json(head, rows, target)
-            )
-
+        record = await _campaign(opened, read_name(name))
         if output is None:
-            await write(sys.stdout)
+            await _write(opened, record, format, machine())
             return Exit.DONE
+        if any(_same_file(output, f"{opened.path}{end}") for end in _BESIDE_THE_JOURNAL):
+            raise JournalError(f"{output} is the journal itself: write the report elsewhere")
         try:
             with output.open("w", encoding="utf-8", newline="") as target:
-                written = await write(target)
+                written = await _write(opened, record, format, target)
         except OSError as error:
-            msg = f"the report cannot be written to {output}: {error.strerror}"
-            raise JournalError(msg) from error
-    people().print(f"{written} rows written to {output}", markup=False)
+            raise JournalError(
+                f"the report cannot be written to {output}: {error.strerror}"
+            ) from error
+    people().print(f"{written} rows written to {output}")
     return Exit.DONE
 
 
-def _no_campaign(name: str, journal: SqliteJournal) -> CampaignError:
-    return CampaignError(f"journal {journal.path} has no campaign {name!r}: see campaign status")
+async def _write(journal: SqliteJournal, record: CampaignRecord, form: str, target: TextIO) -> int:
+    rows = journal.rows(record.id)
+    if form == "csv":
+        return await write_csv(rows, target)
+    head: dict[str, Any] = (await standing_of(journal, record)).as_json()
+    return await write_json(head, rows, target)
+
+
+async def _campaign(journal: SqliteJournal, name: str) -> CampaignRecord:
+    record = await journal.campaign(name)
+    if record is None:
+        raise CampaignError(
+            f"journal {journal.path} has no campaign {name!r}: hamsa campaign status lists them"
+        )
+    return record
+
+
+def _same_file(path: Path, other: str) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there
+        return False

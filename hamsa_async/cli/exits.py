@@ -34,30 +34,39 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.OUR_BUG: "a defect of this program",
     Exit.CANNOT: "nothing was dialed and it can't be: bad input or configuration",
     Exit.RUNNING_ELSEWHERE: "another process runs this campaign",
-    Exit.HALTED: "stopped: every further call would have failed the same way",
+    Exit.HALTED: "halted: every further call would have failed the same way",
     Exit.INTERRUPTED: "interrupted; running it again resumes",
     Exit.UNKNOWNS: "done, but some calls may have rung and nothing proves it",
     Exit.FAILURES: "done, with contacts that were refused or expired",
-    Exit.NOTHING_NOW: "nothing to do now: what is left is deferred",
+    Exit.NOTHING_NOW: "nothing to do now: what is left is deferred (--no-wait)",
     Exit.DONE: "all done",
 }
 
-_ENDINGS: Final[Mapping[Ending, Exit]] = {
-    Ending.HALTED: Exit.HALTED,
-    Ending.INTERRUPTED: Exit.INTERRUPTED,
-}
 _FAILED: Final = (ContactState.REFUSED, ContactState.EXPIRED)
 
 
-def after_run(finish: Finish, counts: Mapping[ContactState, int]) -> Exit:
-    """The exit code of a run that ended."""
-    if finish.ending in _ENDINGS:
-        return _ENDINGS[finish.ending]
+def after_run(finish: Finish, counts: Mapping[ContactState, int], *, dialed: bool) -> Exit:
+    """The exit code of a run that ended.
+
+    Args:
+        finish: How it ended.
+        counts: The campaign's contacts by state.
+        dialed: Whether any attempt was made.
+    """
+    if finish.ending is Ending.HALTED:
+        return after_failure(dialed=dialed)
+    if finish.ending is Ending.INTERRUPTED:
+        return Exit.INTERRUPTED
     if counts.get(ContactState.UNKNOWN):
         return Exit.UNKNOWNS
     if any(counts.get(state) for state in _FAILED):
         return Exit.FAILURES
     return Exit.NOTHING_NOW if finish.ending is Ending.NOTHING_NOW else Exit.DONE
+
+
+def after_failure(*, dialed: bool) -> Exit:
+    """The exit code of a run that could not go on."""
+    return Exit.HALTED if dialed else Exit.CANNOT
 
 
 def before_dialing(error: HamsaError) -> Exit:

@@ -1,13 +1,17 @@
 """`hamsa fake`: the fake server as a process of its own."""
 
 import asyncio
-import signal
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import people
+from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.errors import ConfigurationError
-from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa, FaultPlan
+
+if TYPE_CHECKING:
+    from hamsa_async.testing import FaultPlan
 
 
 async def fake(
@@ -33,53 +37,58 @@ async def fake(
         capacity: The most calls that are live at once; above it 429.
         rate_limit: The most call starts per second; above it 429.
     """
-    server = FakeHamsa(
-        host=host,
-        port=port,
-        ledger_path=ledger,
-        faults=_plan(faults),
-        latency=_latency(latency),
-        capacity=capacity,
-        rate_limit=rate_limit,
-    )
+    # The server is a third of what there is to import, and the other commands do without.
+    from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa  # noqa: PLC0415
+
+    plan, span = _plan(faults), _latency(latency)
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    try:
-        await server.start()
-    except OSError as error:
-        msg = f"{host}:{port} cannot be listened on: {error.strerror}"
-        raise ConfigurationError(msg) from error
-    try:
-        people().print(
-            f"export HAMSA_BASE_URL={server.base_url} HAMSA_API_KEY={FAKE_API_KEY}\n"
-            f"agent {FAKE_AGENT_ID}; ledger {server.base_url}/_fake/ledger; Ctrl-C stops it",
-            markup=False,
-        )
-        await stopped.wait()
-    finally:
-        await server.aclose()
+    with INTERRUPTIONS.told_to(lambda _: stopped.set()):
+        try:
+            server = FakeHamsa(
+                host=host,
+                port=port,
+                ledger_path=ledger,
+                faults=plan,
+                latency=span,
+                capacity=capacity,
+                rate_limit=rate_limit,
+            )
+            await server.start()
+        except (OSError, OverflowError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise ConfigurationError(f"the fake cannot serve at {host}:{port}: {why}") from error
+        try:
+            people().print(
+                f"export HAMSA_BASE_URL={server.base_url} HAMSA_API_KEY={FAKE_API_KEY}\n"
+                f"agent {FAKE_AGENT_ID}; ledger {server.base_url}/_fake/ledger; Ctrl-C stops it"
+            )
+            await stopped.wait()
+        finally:
+            await server.aclose()
     return Exit.DONE
 
 
-def _plan(path: Path | None) -> FaultPlan | None:
+def _plan(path: Path | None) -> "FaultPlan | None":
+    from hamsa_async.testing import FaultPlan  # noqa: PLC0415 - as above
+
     if path is None:
         return None
     try:
         return FaultPlan.from_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"the faults cannot be read from {path}: {error.strerror}"
-        raise ConfigurationError(msg) from error
+        raise ConfigurationError(
+            f"the faults cannot be read from {path}: {error.strerror}"
+        ) from error
     except ValueError as error:
-        msg = f"faults {path}: {error}"
-        raise ConfigurationError(msg) from error
+        raise ConfigurationError(f"faults {path}: {error}") from error
 
 
 def _latency(text: str) -> tuple[float, float]:
     low, _, high = text.partition("-")
     try:
-        return float(low), float(high or low)
+        span = float(low), float(high or low)
     except ValueError:
-        msg = f"--latency {text!r} is neither seconds nor low-high"
-        raise ConfigurationError(msg) from None
+        span = math.nan, math.nan
+    if not 0 <= span[0] <= span[1] < math.inf:
+        raise ConfigurationError(f"--latency {text!r} is neither seconds nor low-high")
+    return span

@@ -18,11 +18,11 @@ async def backup(file: Path, /, *, journal: Path | None = None) -> Exit:
 
     Args:
         file: Where to; it must not exist.
-        journal: The journal; yours by default.
+        journal: The journal; by default yours.
     """
     async with await SqliteJournal.open(find_journal(journal), create=False) as opened:
         await opened.back_up(file)
-    people().print(f"journal {opened.path} copied to {file}", markup=False)
+    people().print(f"journal {opened.path} copied to {file}")
     return Exit.DONE
 
 
@@ -33,7 +33,7 @@ async def check(*, journal: Path | None = None) -> Exit:
     Ends with 3 where something is found.
 
     Args:
-        journal: The journal; yours by default.
+        journal: The journal; by default yours.
     """
     async with await SqliteJournal.open(find_journal(journal), create=False) as opened:
         problems = await opened.problems()
@@ -41,5 +41,5 @@ async def check(*, journal: Path | None = None) -> Exit:
         complain(f"journal {opened.path}: {problem}")
     if problems:
         return Exit.FAILURES
-    people().print(f"journal {opened.path} is sound", markup=False)
+    people().print(f"journal {opened.path} is sound")
     return Exit.DONE

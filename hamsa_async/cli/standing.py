@@ -82,9 +82,9 @@ def standing_table(standing: Standing) -> RenderableType:
 def _activity(standing: Standing) -> str:
     run = standing.last_run
     if standing.running:
-        return "is being run" + (
-            "" if run is None else f" by process {run.pid} on {run.host} since {clock(run.began_at)}"
-        )
+        if run is None or run.ended_at is not None:
+            return "is being loaded"
+        return f"is being run by process {run.pid} on {run.host} since {clock(run.began_at)}"
     if run is None:
         return "has not been run"
     if run.ended_at is None:

@@ -1,5 +1,6 @@
 """What a campaign is: its settings, validated when made."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from hamsa_async.dialer.columns import REFERENCE
 from hamsa_async.dialer.policy import PACKS
 from hamsa_async.errors import ConfigurationError
 
@@ -16,7 +18,7 @@ HAMSA_DEFAULT: Final = "hamsa-default"
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def _check_text(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+def _check_text(_instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         msg = f"a campaign's {attribute.name} must be a text that is not empty"
         raise ConfigurationError(msg)
@@ -59,6 +61,7 @@ class Campaign:
     """Requests in flight at the API's door, not conversations."""
 
     def __attrs_post_init__(self) -> None:
+        self._check_params()
         if self.policy not in PACKS:
             msg = f"there is no policy {self.policy!r}; there is: {', '.join(PACKS)}"
             raise ConfigurationError(msg)
@@ -75,6 +78,14 @@ class Campaign:
         if isinstance(self.concurrency, bool) or self.concurrency < 1:
             msg = "concurrency must be a whole number, 1 or more"
             raise ConfigurationError(msg)
+
+    def _check_params(self) -> None:
+        if REFERENCE in self.params:
+            raise ConfigurationError(f"the param {REFERENCE!r} is reserved for the dialer itself")
+        try:
+            json.dumps(dict(self.params), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"params hold what JSON cannot: {error}") from None
 
     def settings(self) -> dict[str, Any]:
         """What belongs to the campaign and is kept in the journal, as JSON."""

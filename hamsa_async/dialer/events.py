@@ -13,6 +13,7 @@ class EventKind(enum.StrEnum):
     RUN_BEGAN = "run_began"
     RUN_ENDED = "run_ended"
     LIST_LOADED = "list_loaded"
+    """A list was taken over; `data` counts its rows that were new, gone and changed."""
     WAITING = "waiting"
     """Nothing can be dialed now; `data["until"]` says until when."""
     HOST_UNREACHABLE = "host_unreachable"
@@ -28,7 +29,6 @@ class EventKind(enum.StrEnum):
     """It may have rung: the contact is unknown."""
     DEFERRED = "deferred"
     EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
 
 
 @attrs.frozen(kw_only=True)

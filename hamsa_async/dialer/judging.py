@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from hamsa_async.dialer.campaign import HAMSA_DEFAULT
 from hamsa_async.dialer.columns import trim
 from hamsa_async.dialer.contacts import Row, RowState
 from hamsa_async.dialer.json_native import is_json
@@ -54,7 +55,7 @@ class Record:
 def judge(row: int, record: Record, region: str | None) -> Row:
     """Make the row of a record. The first thing that is wrong, in this order, is its reason."""
     number = _written(record.number)
-    due_at = expires_at = None
+    from_number = due_at = expires_at = None
     state: RowState = "pending"
     reason = detail = None
     strange = _drop_strange(record) if record.foreign else None
@@ -62,8 +63,10 @@ def judge(row: int, record: Record, region: str | None) -> Row:
     try:
         if record.fault is not None:
             raise record.fault
-        number = _number(record.number, number, _region(fields, region))
+        region = _region(fields, region)
+        number = _number(record.number, number, region)
         _refuse_unwilling(fields)
+        from_number = _from_number(fields, region)
         due_at, expires_at = _times(fields)
         if strange is not None:
             raise invalid("bad_param", f"The value of {strange!r} is nothing that JSON can hold.")
@@ -82,7 +85,7 @@ def judge(row: int, record: Record, region: str | None) -> Row:
         state=state,
         reason=reason,
         detail=detail,
-        from_number=_text(fields, "from_number"),
+        from_number=from_number,
         agent_id=_text(fields, "agent_id"),
         due_at=due_at,
         expires_at=expires_at,
@@ -120,6 +123,17 @@ def _region(fields: Mapping[str, Any], default: str | None) -> str | None:
     except ConfigurationError:
         detail = "The country is not a two-letter ISO code such as AE, SA or GB."
         raise invalid("bad_country", detail) from None
+
+
+def _from_number(fields: Mapping[str, Any], region: str | None) -> str | None:
+    given = _text(fields, "from_number")
+    if given is None or given == HAMSA_DEFAULT:
+        return given
+    try:
+        return normalise(given, country=region)
+    except NumberProblem as problem:
+        detail = f"The number to call from is none that can be used. {problem.code.sentence}"
+        raise invalid("bad_from_number", detail) from None
 
 
 def _refuse_unwilling(fields: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ MEANINGS: Final[Mapping[ContactState, str]] = {
 
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ReportRow))
 
+_FORMULA: Final = frozenset("=+-@\t\r")  # what a spreadsheet takes for the start of one
 _TEXTS: Final = frozenset({"contact_id", "reason", "detail", "call_id"})
 
 
@@ -47,10 +48,7 @@ async def write_csv(rows: AsyncIterable[ReportRow], target: TextIO) -> int:
     async for row in rows:
         record = as_record(row)
         writer.writerow(
-            [
-                _harmless(record[name]) if name in _TEXTS else record[name]
-                for name in COLUMNS
-            ]
+            [_harmless(record[name]) if name in _TEXTS else record[name] for name in COLUMNS]
         )
         written += 1
     return written
@@ -67,11 +65,12 @@ async def write_json(
     target.write(opening[:-1] + (", " if head else "") + '"rows": [')
     written = 0
     async for row in rows:
-        target.write((",\n " if written else "\n ") + json.dumps(as_record(row), ensure_ascii=False))
+        text = json.dumps(as_record(row), ensure_ascii=False)
+        target.write((",\n " if written else "\n ") + text)
         written += 1
     target.write("\n]}\n")
     return written
 
 
 def _harmless(text: Any) -> Any:
-    return f"'{text}" if isinstance(text, str) and text[:1] in {"=", "+", "-", "@", "\t"} else text
+    return f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text

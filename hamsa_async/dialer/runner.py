@@ -6,10 +6,12 @@ result is on disk before anybody hears of it.
 """
 
 import asyncio
+import contextlib
 import enum
+import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ from hamsa_async._pull import Pull
 from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
@@ -33,13 +36,9 @@ from hamsa_async.dialer.machine import (
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
 from hamsa_async.models import Call, CallRequest
 
-UNREACHABLE_AFTER: Final = 5
-"""Requests in a row that could not be sent, before only a probe is."""
-
-PROBE_EVERY: Final = timedelta(seconds=30)
-
 _READ_AHEAD: Final = 200  # contacts read at once
 _REASON_LIMIT: Final = 200
+_LOOK_AT_CLOCK: Final = 1.0  # seconds; the wall clock may be set, and a laptop may sleep
 
 
 class Ending(enum.StrEnum):
@@ -48,7 +47,8 @@ class Ending(enum.StrEnum):
     DONE = "done"
     """Nothing is left to dial."""
     NOTHING_NOW = "nothing_now"
-    """What is left may not be dialed yet, and the run was told not to wait."""
+    """What is left may not be dialed yet, and the run was told not to wait; or waiting would
+    not help, because what holds it is a call whose outcome is unknown."""
     INTERRUPTED = "interrupted"
     """It was stopped; running it again resumes."""
     HALTED = "halted"
@@ -66,43 +66,47 @@ class Finish:
 
 
 class _HeldBackError(Exception):
-    """The journal would not let this contact be dialed now; nothing was sent."""
+    """This contact is not dialed now; nothing was sent, and nothing was intended."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, event: DialerEvent | None) -> None:
         super().__init__("held back")
-        self.held = held
+        self.event = event
 
 
-class HostWatch:
-    """Whether the host can be reached, judged by requests that could not be sent."""
+class _Step(enum.Enum):
+    """How far a contact got: what must be done if its worker is cancelled there."""
 
-    def __init__(self, *, after: int, every: timedelta) -> None:
-        self._after = after
-        self._every = every.total_seconds()
-        self._in_a_row = 0
-        self._probe_at = 0.0
+    TAKEN = enum.auto()
+    AT_DOOR = enum.auto()
+    """Waiting for gate, slot and pace. Nothing is written; it can be sent home."""
+    INTENDING = enum.auto()
+    """The intent may be on disk or not; nothing was sent."""
+    INTENDED = enum.auto()
+    """The request may have left."""
+    SETTLING = enum.auto()
+    """Its end is being written."""
 
-    @property
-    def unreachable(self) -> bool:
-        """Whether only probes may be sent."""
-        return self._in_a_row >= self._after
 
-    def pause(self) -> float:
-        """Seconds until the next probe."""
-        return max(self._probe_at - asyncio.get_running_loop().time(), 0.0)
+@attrs.define(eq=False)
+class _Dial:
+    """One contact in a worker's hands."""
 
-    def probing(self) -> None:
-        """A probe is about to be sent; the next one is due a period later."""
-        self._probe_at = asyncio.get_running_loop().time() + self._every
+    candidate: Candidate
+    attempt_id: str
+    worker: "asyncio.Task[Any]"
+    is_probe: bool
+    step: _Step = _Step.TAKEN
+    sent_home: bool = False
 
-    def note(self, *, sent: bool) -> EventKind | None:
-        """Learn from one request; say what that changed, if anything."""
-        before = self.unreachable
-        self._in_a_row = 0 if sent else self._in_a_row + 1
-        if self.unreachable and not before:
-            self.probing()
-            return EventKind.HOST_UNREACHABLE
-        return EventKind.HOST_REACHABLE if before and not self.unreachable else None
+    def send_home(self) -> None:
+        """Let its worker leave the door, if that is where it waits."""
+        if self.step is _Step.AT_DOOR and not self.sent_home:
+            self.sent_home = True
+            self.worker.cancel()
+
+    def was_sent_home(self) -> bool:
+        """Whether a cancellation was ours, and ours alone; then it is dealt with."""
+        return self.sent_home and self.worker.uncancel() == 0
 
 
 class Runner:
@@ -142,11 +146,14 @@ class Runner:
         self._wait = wait
         self._clock = clock
         self._pace = None if campaign.rate is None else Pace(campaign.rate)
-        self._host = HostWatch(after=UNREACHABLE_AFTER, every=probe_every)
-        self._in_hand: set[int] = set()
+        self._host = HostWatch(every=probe_every)
+        self._ids = AttemptIds()
+        self._in_hand: dict[int, _Dial] = {}
         self._settled = asyncio.Event()
+        self._is_over = False
         self._finish: Finish | None = None
-        self._pull = Pull(self._candidates(), self._dial, workers=campaign.concurrency)
+        self._source = self._candidates()
+        self._pull = Pull(self._source, self._dial, workers=campaign.concurrency)
 
     def stop(self, reason: str) -> None:
         """Dial nobody more; what is in flight settles. The run ends as interrupted."""
@@ -159,35 +166,59 @@ class Runner:
             JournalError: Something could not be written down; nobody is dialed after that.
 
         Cancellation:
-            At once. An attempt whose request was handed to a connection stays intended, and is
-            unknown from the next start on.
+            Nobody more is dialed. What was intended and not sent is written down as such, and
+            what may have been sent as unknown.
         """
-        await self._pull.run()
+        async with contextlib.aclosing(self._source):
+            await self._pull.run()
         return self._finish or Finish(ending=Ending.DONE)
 
     def _end(self, finish: Finish) -> None:
         if self._finish is None:
             self._finish = finish
+        self._dial_no_more()
+
+    def _dial_no_more(self) -> None:
+        """Take no further contact, and send those home who wait for their turn.
+
+        A gate may be closed for an hour. Nobody is to be dialed after it opens, nor is the run
+        to last that long.
+        """
+        self._is_over = True
         self._pull.stop()
+        myself = asyncio.current_task()
+        for dial in self._in_hand.values():
+            if dial.worker is not myself:
+                dial.send_home()
 
     # -- what to dial next
 
-    async def _candidates(self) -> AsyncIterator[Candidate]:
-        """Give contacts to dial: those pending in the list's order, then those due again."""
+    async def _candidates(self) -> AsyncGenerator[Candidate, None]:
+        """Give contacts to dial; nobody more is dialed after it failed."""
+        async with contextlib.aclosing(self._sweeps()) as candidates:
+            try:
+                async for candidate in candidates:
+                    yield candidate
+            except Exception:
+                self._dial_no_more()
+                raise
+
+    async def _sweeps(self) -> AsyncGenerator[Candidate, None]:
+        """Give those pending, in the list's order, then those due again, until there are none."""
         place, found = 0, False
         while True:
-            batch = await self._journal.pending(self._id, after=place, limit=_READ_AHEAD)
+            limit = _READ_AHEAD + len(self._in_hand)
+            batch = await self._journal.pending(self._id, after=place, limit=limit)
             at_end = not batch
             if at_end:
-                batch = await self._journal.due(self._id, now=self._clock(), limit=_READ_AHEAD)
+                batch = await self._journal.due(self._id, now=self._clock(), limit=limit)
             else:
                 place = batch[-1].id
             # What is in hand is still pending on disk until its intent is written.
             for candidate in [each for each in batch if each.id not in self._in_hand]:
-                await self._until_reachable()
                 await self._ready()
+                await self._until_reachable()
                 found = True
-                self._in_hand.add(candidate.id)
                 yield candidate
             if at_end:
                 if not found and not await self._more_to_come():
@@ -198,96 +229,144 @@ class Runner:
         """Nothing can be dialed this moment: wait for what may come, or say that it is over."""
         if self._in_hand:
             # What is in hand may come back to be dialed.
-            self._settled.clear()
-            await self._settled.wait()
+            await self._until_settled()
             return True
-        following = await self._journal.next_due(self._id)
-        if following is None:
-            return False
-        until, reason = following
-        if not self._wait:
+        following = await self._journal.next_due(self._id, freed_by_time=self._wait)
+        if following is not None and self._wait:
+            await self._until(*following)
+            return True
+        following = following or await self._journal.next_due(self._id)
+        if following is not None:
+            until, reason = following
             self._finish = Finish(ending=Ending.NOTHING_NOW, reason=reason, next_at=until)
-            return False
-        pause = (until - self._clock()).total_seconds()
-        if pause > 0:
-            await self._note(EventKind.WAITING, {"until": until.isoformat(), "reason": reason})
-            await asyncio.sleep(pause)
-        return True
+        return False
+
+    async def _until(self, moment: datetime, reason: str) -> None:
+        if moment > self._clock():
+            await self._note(EventKind.WAITING, {"until": moment.isoformat(), "reason": reason})
+        while (pause := (moment - self._clock()).total_seconds()) > 0:  # noqa: ASYNC110 - a time
+            await asyncio.sleep(min(pause, _LOOK_AT_CLOCK))
+
+    async def _until_settled(self) -> None:
+        self._settled.clear()
+        await self._settled.wait()
 
     async def _until_reachable(self) -> None:
         """While the host is unreachable let one through now and then, and nobody else."""
         while self._host.unreachable:
             if self._in_hand:
-                self._settled.clear()
-                await self._settled.wait()
+                await self._until_settled()
             elif (pause := self._host.pause()) > 0:
                 await asyncio.sleep(pause)
             else:
-                self._host.probing()
                 return
 
     # -- one contact
 
     async def _dial(self, candidate: Candidate) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None
+        dial = _Dial(
+            candidate,
+            self._ids.next(),
+            worker,
+            # Taken while the host is unreachable: `_until_reachable` let it through as a probe.
+            is_probe=self._host.unreachable,
+        )
+        self._in_hand[candidate.id] = dial
         try:
-            await self._attempt(candidate)
+            await self._attempt(dial)
+        except asyncio.CancelledError:
+            await self._leave(dial)
+            if not dial.was_sent_home():
+                raise
+        except Exception:
+            self._dial_no_more()
+            raise
         finally:
-            self._in_hand.discard(candidate.id)
+            del self._in_hand[candidate.id]
             self._settled.set()
 
-    async def _attempt(self, candidate: Candidate) -> None:
-        attempt_id = new_attempt_id()
-        intended = False
-
-        async def intend() -> None:
-            nonlocal intended
-            answer = await self._journal.intend(self._id, candidate, attempt_id)
-            if isinstance(answer, Held):
-                raise _HeldBackError(answer)
-            intended = True
-            self._tell(answer)
-
+    async def _attempt(self, dial: _Dial) -> None:
         try:
+            await self._look_first(dial)
+            request = self._request(dial)
+            dial.step = _Step.AT_DOOR
             call = await self._api.attempt(
-                self._request(candidate, attempt_id), before_send=intend, pace=self._pace
+                request, before_send=lambda: self._intend(dial), pace=self._pace
             )
         except _HeldBackError as held_back:
-            if held_back.held.event is not None:
-                self._tell(held_back.held.event)
+            if held_back.event is not None:
+                self._tell(held_back.event)
         except JournalError:
             raise
         except HamsaError as error:
-            if intended:
-                end = _end_of(error, own_agent=candidate.agent_id is not None)
-                await self._settle(candidate, attempt_id, end)
-                if end.happening is Happening.REFUSED:
-                    await self._watch(sent=True)
-                    return
-            await self._learn(error, intended=intended)
+            await self._after_error(dial, error)
+        except Exception as error:
+            if dial.step is _Step.INTENDED:
+                await self._settle(dial, _lost(type(error).__name__))
+            raise
         else:
-            await self._settle(candidate, attempt_id, _placed(call))
+            await self._settle(dial, _placed(call))
             await self._watch(sent=True)
 
-    def _request(self, candidate: Candidate, attempt_id: str) -> CallRequest:
+    async def _look_first(self, dial: _Dial) -> None:
+        """See that a contact that a rule seems to hold does not use up a turn at the door."""
+        if dial.candidate.suspect:
+            held = await self._journal.hold(self._id, dial.candidate)
+            if held is not None:
+                raise _HeldBackError(held.event)
+
+    async def _intend(self, dial: _Dial) -> None:
+        """Write the intent down: the last thing before the request leaves."""
+        if self._is_over or (self._host.unreachable and not dial.is_probe):
+            raise _HeldBackError(None)
+        dial.step = _Step.INTENDING
+        answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id)
+        if isinstance(answer, Held):
+            dial.step = _Step.TAKEN
+            raise _HeldBackError(answer.event)
+        dial.step = _Step.INTENDED
+        self._tell(answer)
+        if dial.is_probe:
+            self._host.probing()
+
+    async def _leave(self, dial: _Dial) -> None:
+        """Cancelled: write down what is proven, so that nobody has to find it out later."""
+        with contextlib.suppress(JournalError):
+            if dial.step is _Step.INTENDING:
+                event = await self._journal.take_back(self._id, dial.candidate, dial.attempt_id)
+                if event is not None:
+                    self._tell(event)
+            elif dial.step is _Step.INTENDED:
+                await self._settle(dial, _lost("cancelled"))
+
+    async def _after_error(self, dial: _Dial, error: HamsaError) -> None:
+        if dial.step is not _Step.INTENDED:
+            # Without an intent nothing was tried: the client is closed, or refuses to serve.
+            self._end(Finish(ending=Ending.HALTED, reason=_words(error)))
+            return
+        end = _end_of(error, own_agent=dial.candidate.agent_id is not None)
+        await self._settle(dial, end)
+        if ends_campaign(error) and end.happening is not Happening.REFUSED:
+            self._end(Finish(ending=Ending.HALTED, reason=_words(error)))
+            return
+        await self._watch(sent=end.state is not AttemptState.NOT_SENT)
+
+    def _request(self, dial: _Dial) -> CallRequest:
+        candidate = dial.candidate
         from_number = candidate.from_number or self._campaign.from_number
         return CallRequest(
             to_number=candidate.phone_number,
             voice_agent_id=candidate.agent_id or self._campaign.voice_agent_id,
             from_number=None if from_number == HAMSA_DEFAULT else from_number,
             params={**self._campaign.params, **candidate.params},
-            reference=attempt_id,
+            reference=dial.attempt_id,
         )
 
-    async def _settle(self, candidate: Candidate, attempt_id: str, end: Settlement) -> None:
-        self._tell(await self._journal.settle(self._id, candidate, attempt_id, end))
-
-    async def _learn(self, error: HamsaError, *, intended: bool) -> None:
-        """What an error means for the contacts after this one."""
-        if ends_campaign(error) or not intended:
-            # Without an intent nothing was tried: the client is closed, or refuses to serve.
-            self._end(Finish(ending=Ending.HALTED, reason=_words(error)))
-            return
-        await self._watch(sent=attempt_after(error) is not AttemptState.NOT_SENT)
+    async def _settle(self, dial: _Dial, end: Settlement) -> None:
+        dial.step = _Step.SETTLING
+        self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)
@@ -298,13 +377,25 @@ class Runner:
         self._tell(await self._journal.note(self._id, kind, data))
 
 
-def new_attempt_id() -> str:
-    """Make an attempt's id: unique, and in the order of time, so that it files cheaply."""
-    return f"att_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+class AttemptIds:
+    """Makes attempts' ids: unique, and in the order of time, so that they file cheaply."""
+
+    def __init__(self) -> None:
+        # Asked of the system once: no two runs share it, and within one the count goes on.
+        self._run = secrets.token_hex(8)
+        self._count = itertools.count(1)
+
+    def next(self) -> str:
+        """Make one."""
+        return f"att_{time.time_ns() // 1_000_000:012x}{self._run}{next(self._count):08x}"
 
 
 def _placed(call: Call) -> Settlement:
     return Settlement(state=AttemptState.PLACED, happening=Happening.PLACED, call_id=call.id)
+
+
+def _lost(reason: str) -> Settlement:
+    return Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=reason)
 
 
 def _end_of(error: HamsaError, *, own_agent: bool) -> Settlement:
@@ -318,6 +409,7 @@ def _end_of(error: HamsaError, *, own_agent: bool) -> Settlement:
     return Settlement(
         state=attempt_after(error),
         happening=happening,
+        call_id=getattr(error, "call_id", None),
         status=error.status,
         reason=_words(error),
     )

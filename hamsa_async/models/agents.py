@@ -5,35 +5,49 @@ Source: docs.tryhamsa.com/api-reference/endpoint/start-a-call. The older page ca
 be missing or null; a field we do not know is kept in `extra`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
 
-
-def _open_mapping() -> Any:
-    # Open JSON may hold secrets at any depth, so it stays out of `repr`.
-    return attrs.field(factory=dict, repr=False)
+from hamsa_async._masking import show_text
 
 
-@attrs.frozen(kw_only=True)
+def _extra() -> Any:
+    return attrs.field(factory=dict)
+
+
+def _shows(
+    *names: str,
+) -> Callable[[type[Any], list["attrs.Attribute[Any]"]], list["attrs.Attribute[Any]"]]:
+    """Let `repr` show only these fields: the rest is long, and may hold numbers and secrets."""
+
+    def transform(
+        _: type[Any], fields: list["attrs.Attribute[Any]"]
+    ) -> list["attrs.Attribute[Any]"]:
+        return [field.evolve(repr=show_text if field.name in names else False) for field in fields]
+
+    return transform
+
+
+@attrs.frozen(kw_only=True, field_transformer=_shows("from_", "to"))
 class TimeSlot:
     """A free span of a day, as `HH:MM` texts in the calendar's own zone."""
 
     from_: str | None = None
     to: str | None = None
-    extra: Mapping[str, Any] = _open_mapping()
+    extra: Mapping[str, Any] = _extra()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=_shows("id", "timezone"))
 class CalendarTools:
     """`tools` in the older documentation: a connected calendar, with its tokens hidden."""
 
     id: str | None = None
     calendar_name: str | None = None
-    access_token: str | None = attrs.field(default=None, repr=False)
-    refresh_token: str | None = attrs.field(default=None, repr=False)
+    access_token: str | None = None
+    refresh_token: str | None = None
     free_slots: Mapping[str, Sequence[Sequence[TimeSlot]]] | None = None
     """Weekday name -> groups of slots."""
     meeting_duration: float | None = None
@@ -42,40 +56,40 @@ class CalendarTools:
     voice_agent_tools_id: str | None = None
     calendar_id: str | None = None
     event_title: str | None = None
-    extra: Mapping[str, Any] = _open_mapping()
+    extra: Mapping[str, Any] = _extra()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=_shows("gender_detection", "smart_call_end"))
 class ToolSwitches:
     """`tools` in the newer documentation: what the agent may do by itself."""
 
     gender_detection: bool | None = None
     smart_call_end: bool | None = None
-    extra: Mapping[str, Any] = _open_mapping()
+    extra: Mapping[str, Any] = _extra()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=_shows("auth_key"))
 class AgentWebhookAuth:
     """How the agent's own webhook proves itself, with the secret hidden."""
 
     auth_key: str | None = None
-    auth_secret: str | None = attrs.field(default=None, repr=False)
-    extra: Mapping[str, Any] = _open_mapping()
+    auth_secret: str | None = None
+    extra: Mapping[str, Any] = _extra()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=_shows("provider", "model_name"))
 class LLMConfig:
     """The language model behind the agent, with its key hidden."""
 
     provider: str | None = None
     model_name: str | None = None
     base_url: str | None = None
-    api_key: str | None = attrs.field(default=None, repr=False)
+    api_key: str | None = None
     temperature: float | None = None
-    extra: Mapping[str, Any] = _open_mapping()
+    extra: Mapping[str, Any] = _extra()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=_shows("id", "name"))
 class VoiceRecord:
     """The voice that the agent speaks with."""
 
@@ -85,10 +99,10 @@ class VoiceRecord:
     language: str | None = None
     language_code: str | None = None
     image: str | None = None
-    extra: Mapping[str, Any] = _open_mapping()
+    extra: Mapping[str, Any] = _extra()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=_shows("id", "agent_name"))
 class AgentDetails:
     """The agent as it was when the call was placed: the union of both ages' fields."""
 
@@ -112,18 +126,16 @@ class AgentDetails:
     voice_id: str | None = None
     voice_record_id: str | None = None
     voice_record: VoiceRecord | None = None
-    tools: CalendarTools | ToolSwitches | Mapping[str, Any] | None = attrs.field(
-        default=None, repr=lambda value: f"<{type(value).__name__}>"
-    )
-    params: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    tools: CalendarTools | ToolSwitches | Mapping[str, Any] | None = None
+    params: Mapping[str, Any] | None = None
     collection_id: str | None = None
     is_template: bool | None = None
     icon: str | None = None
-    webhook_url: str | None = attrs.field(default=None, repr=False)
+    webhook_url: str | None = None
     webhook_auth: AgentWebhookAuth | None = None
     alignment: Mapping[str, Any] | None = None
     web_tools_ids: Sequence[str] | None = None
-    web_tools_overrides: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    web_tools_overrides: Mapping[str, Any] | None = None
     voice_dictionary_ids: Sequence[str] | None = None
     knowledge_base_items_ids: Sequence[str] | None = None
     user_inactivity_timeout: float | None = None
@@ -148,4 +160,4 @@ class AgentDetails:
     send_denoised_to_stt: bool | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    extra: Mapping[str, Any] = _open_mapping()
+    extra: Mapping[str, Any] = _extra()

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from hamsa_async._masking import mask_number
+from hamsa_async._masking import mask_number, mask_text, show_text
 from hamsa_async._urls import check_url
 from hamsa_async.errors import ConfigurationError
 from hamsa_async.models.agents import AgentDetails
@@ -22,16 +22,54 @@ back in the webhook's `outcomeResult` with all other params."""
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
-def _check_number(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+def _check_number(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if value is None and attribute.name == "from_number":
         return
     if not isinstance(value, str) or not _E164.fullmatch(value):
         shown = mask_number(value) if isinstance(value, str) else type(value).__name__
-        msg = (
+        raise ConfigurationError(
             f"{attribute.name} must be an E.164 number: + and 7 to 15 digits, the country code"
             f" first; got {shown!r}"
         )
-        raise ConfigurationError(msg)
+
+
+def _check_text(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ConfigurationError(f"{attribute.name} must be a text that is not empty")
+
+
+def _check_params(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{attribute.name} must be a mapping, not {type(value).__name__}")
+    if REFERENCE_PARAM in value:
+        raise ConfigurationError(
+            f"the param {REFERENCE_PARAM} is reserved: pass reference= instead"
+        )
+
+
+def _check_agent(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{attribute.name} must be a mapping, not {type(value).__name__}")
+    if value.get("params") is not None:
+        _check_params(_, attribute, value["params"])
+
+
+def _check_webhook(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None:
+        check_url(value, what=attribute.name)
+
+
+def _check_moment(_: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is None:
+        return
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise ConfigurationError(f"{attribute.name} must be an aware datetime (with a time zone)")
+
+
+def _or_none_at_all(params: Any) -> Any:
+    return {} if params is None else params
 
 
 def _show_number(value: str | None) -> str:
@@ -42,8 +80,8 @@ def _show_number(value: str | None) -> str:
 class WebhookAuth:
     """What Hamsa puts into `Authorization: <auth_key> <auth_secret>` of its webhooks."""
 
-    auth_key: str = "Token"
-    auth_secret: str = attrs.field(repr=False)
+    auth_key: str = attrs.field(default="Token", validator=_check_text)
+    auth_secret: str = attrs.field(repr=False, validator=_check_text)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,41 +92,36 @@ class CallRequest:
     """
 
     to_number: str = attrs.field(validator=_check_number, repr=_show_number)
-    voice_agent_id: str | None = None
-    agent_details: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
-    """An agent described on the spot, in the API's own field names."""
-    from_number: str | None = attrs.field(
-        default=None, validator=_check_number, repr=_show_number
+    voice_agent_id: str | None = attrs.field(default=None, validator=_check_text)
+    agent_details: Mapping[str, Any] | None = attrs.field(
+        default=None, validator=_check_agent, repr=False
     )
+    """An agent described on the spot, in the API's own field names."""
+    from_number: str | None = attrs.field(default=None, validator=_check_number, repr=_show_number)
     """The caller number; `None` leaves the choice to the API (a foreign number)."""
-    params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    params: Mapping[str, Any] = attrs.field(
+        factory=dict,
+        converter=_or_none_at_all,
+        validator=_check_params,
+        repr=False,
+    )
     """Values for the agent's `{{placeholders}}`. Any JSON."""
-    webhook_url: str | None = attrs.field(default=None, repr=False)
+    webhook_url: str | None = attrs.field(default=None, validator=_check_webhook, repr=False)
     webhook_auth: WebhookAuth | None = None
-    reference: str | None = None
+    reference: str | None = attrs.field(default=None, validator=_check_text)
     """The caller's own name for this call; see `REFERENCE_PARAM`."""
-    not_after: datetime | None = None
+    not_after: datetime | None = attrs.field(default=None, validator=_check_moment)
     """If the request has not begun by then, it never does: `NotSentError`. Aware."""
 
     def __attrs_post_init__(self) -> None:
         if (self.voice_agent_id is None) == (self.agent_details is None):
-            msg = "give exactly one of voice_agent_id and agent_details"
-            raise ConfigurationError(msg)
-        for name, value in (("params", self.params), ("agent_details", self.agent_details)):
-            if value is not None and not isinstance(value, Mapping):
-                msg = f"{name} must be a mapping, not {type(value).__name__}"
-                raise ConfigurationError(msg)
-        if REFERENCE_PARAM in self.params:
-            msg = f"the param {REFERENCE_PARAM} is reserved: pass reference= instead"
-            raise ConfigurationError(msg)
-        if self.webhook_url is not None:
-            check_url(self.webhook_url, what="webhook_url")
-        if self.webhook_auth is not None and self.webhook_url is None:
-            msg = "webhook_auth needs a webhook_url"
-            raise ConfigurationError(msg)
-        if self.not_after is not None and self.not_after.tzinfo is None:
-            msg = "not_after must be an aware datetime (with a time zone)"
-            raise ConfigurationError(msg)
+            raise ConfigurationError("give exactly one of voice_agent_id and agent_details")
+        if self.webhook_auth is None:
+            return
+        if not isinstance(self.webhook_auth, WebhookAuth):
+            raise ConfigurationError("webhook_auth must be a WebhookAuth")
+        if self.webhook_url is None:
+            raise ConfigurationError("webhook_auth needs a webhook_url")
 
     @classmethod
     def of(cls, row: "CallRequest | Mapping[str, Any]") -> "CallRequest":
@@ -100,21 +133,22 @@ class CallRequest:
         if isinstance(row, cls):
             return row
         if not isinstance(row, Mapping):
-            msg = f"a row must be a CallRequest or a mapping, not {type(row).__name__}"
-            raise ConfigurationError(msg)
+            raise ConfigurationError(
+                f"a row must be a CallRequest or a mapping, not {type(row).__name__}"
+            )
         try:
             return cls(**row)
         except TypeError as error:
-            # attrs names the argument, never its value.
-            msg = f"a row does not fit call's arguments: {error}".replace("CallRequest.__init__() ", "")
-            raise ConfigurationError(msg) from None
+            # It names the argument, never its value; the name is somebody else's text too.
+            said = mask_text(str(error)).replace("CallRequest.__init__() ", "")
+            raise ConfigurationError(f"a row does not fit call's arguments: {said}") from None
 
 
 def _no_agent() -> None:
     return None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Call:
     """A placed call: the API's job. Follow it by its `id`.
 
@@ -127,15 +161,15 @@ class Call:
     model: str | None = None
     type: str | None = None
     processing_type: str | None = None
-    webhook_url: str | None = attrs.field(default=None, repr=False)
+    webhook_url: str | None = None
     total_cost: float | None = None
     usage_time: str | None = None
     from_lng: str | None = None
     to_lng: str | None = None
-    media_url: str | None = attrs.field(default=None, repr=False)
-    job_response: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
-    from_script: str | None = attrs.field(default=None, repr=False)
-    to_script: str | None = attrs.field(default=None, repr=False)
+    media_url: str | None = None
+    job_response: Mapping[str, Any] | None = None
+    from_script: str | None = None
+    to_script: str | None = None
     status: str | None = None
     """`PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `NO_ANSWER`, ... An open set."""
     relevant_job_id: str | None = None
@@ -145,10 +179,14 @@ class Call:
     voice_agent_id: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    extra: Mapping[str, Any] = attrs.field(factory=dict)
     _agent_details: Callable[[], AgentDetails | None] = attrs.field(
-        default=_no_agent, repr=False, eq=False, alias="agent_details"
+        default=_no_agent, eq=False, alias="agent_details"
     )
+
+    def __repr__(self) -> str:
+        # Only what says which call it is: the rest is long, and may hold numbers and secrets.
+        return f"Call(id={self.id!r}, status={show_text(self.status)})"
 
     @property
     def agent_details(self) -> AgentDetails | None:

@@ -6,13 +6,15 @@ from typing import Any
 
 import attrs
 
+from hamsa_async._masking import show_text
+
 
 @attrs.frozen(kw_only=True)
 class Project:
     """Source: `GET /v1/projects/by-api-key`."""
 
     id: str
-    name: str | None = None
+    name: str | None = attrs.field(default=None, repr=show_text)
     is_deactivated: bool | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -1,14 +1,15 @@
 """Many calls as a stream of results: `voice_agents.call_many`."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 import attrs
 
-from hamsa_async._pull import Pull, as_stream
+from hamsa_async._pull import Pull, as_stream, see_through
 from hamsa_async.errors import (
     AuthenticationError,
     Certainty,
@@ -19,6 +20,8 @@ from hamsa_async.errors import (
     PermissionDeniedError,
 )
 from hamsa_async.models.calls import Call, CallRequest
+
+log = logging.getLogger("hamsa_async")
 
 Row = CallRequest | Mapping[str, Any]
 
@@ -55,7 +58,8 @@ class CallStream(AsyncIterator[CallResult]):
     """Results as they settle. Use it with `async with`, then `async for`.
 
     Attributes:
-        unread: After an early leave: the results of calls that had begun, in no order.
+        unread: After an early leave: the results that nobody read, of calls that had begun, in
+            the order in which they settled.
     """
 
     def __init__(
@@ -73,14 +77,16 @@ class CallStream(AsyncIterator[CallResult]):
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._leaving = False
+        self._raised = False
         self._ended_by: HamsaError | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Begin to place calls."""
         if self._task is not None:
-            msg = "a stream of calls can be entered once; make another with call_many"
-            raise ConfigurationError(msg)
+            raise ConfigurationError(
+                "a stream of calls can be entered once; make another with call_many"
+            )
         self._task = asyncio.create_task(self._pull.run())
         self._task.add_done_callback(lambda _: self._news.set())
         return self
@@ -91,17 +97,34 @@ class CallStream(AsyncIterator[CallResult]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Begin no further call, let those in flight settle, keep them in `unread`."""
+        """Begin no further call, let those in flight settle, keep them in `unread`.
+
+        Cancellation:
+            Prompt, also when the block itself was cancelled: requests that were handed to a
+            connection go on in the client, and end in their events.
+        """
         assert self._task is not None
         self._leaving = True
         self._room.set()
         self._pull.stop()
+        if kind is not None and issubclass(kind, asyncio.CancelledError):
+            self._task.cancel()
         try:
             await asyncio.wait([self._task])
         finally:
             self._task.cancel()
+            await see_through(asyncio.wait([self._task]))
             self.unread.extend(self._ready)
             self._ready.clear()
+            self._note_error_of_source(self._task)
+
+    def _note_error_of_source(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not self._raised:
+            log.warning(
+                "the rows ended in %s, which nobody read so far",
+                type(error).__name__,
+                extra={"action": "source_failed"},
+            )
 
     async def __anext__(self) -> CallResult:
         """Give the next result that settled.
@@ -110,18 +133,28 @@ class CallStream(AsyncIterator[CallResult]):
             Exception: What the source itself raised, after all results of rows before it.
         """
         if self._task is None:
-            msg = "enter the stream first: async with client.voice_agents.call_many(rows) as ..."
-            raise ConfigurationError(msg)
+            raise ConfigurationError(
+                "enter the stream first: async with client.voice_agents.call_many(rows) as ..."
+            )
         while not self._ready:
             if self._task.done():
-                if not self._task.cancelled() and (error := self._task.exception()) is not None:
-                    raise error
-                raise StopAsyncIteration
+                self._end(self._task)
             self._news.clear()
             await self._news.wait()
         result = self._ready.popleft()
-        self._room.set()
+        if len(self._ready) < self._most_ready:
+            self._room.set()
         return result
+
+    def _end(self, task: "asyncio.Task[None]") -> NoReturn:
+        self._raised = True
+        if task.cancelled():
+            # The loop is being closed around us. Ending quietly would pass for a whole list.
+            raise RuntimeError("the stream was cancelled from outside before its rows ended")
+        error = task.exception()
+        if error is not None:
+            raise error
+        raise StopAsyncIteration
 
     async def _work(self, numbered: tuple[int, Row]) -> None:
         index, row = numbered
@@ -135,10 +168,15 @@ class CallStream(AsyncIterator[CallResult]):
             await self._give(CallResult(index=index, row=row, call=call))
 
     async def _call(self, row: Row) -> Call:
+        request = CallRequest.of(row)
         if self._ended_by is not None:
-            msg = f"not sent: the stream ended with {type(self._ended_by).__name__} before this row"
-            raise NotSentError(msg, certainty=Certainty.NOT_SENT) from self._ended_by
-        return await self._place(CallRequest.of(row))
+            ended_by = type(self._ended_by).__name__
+            raise NotSentError(
+                f"not sent: the stream ended with {ended_by} before this row",
+                certainty=Certainty.NOT_SENT,
+                reference=request.reference,
+            ) from self._ended_by
+        return await self._place(request)
 
     async def _give(self, result: CallResult) -> None:
         self._ready.append(result)

@@ -84,8 +84,7 @@ class VoiceAgents:
         rows: Iterable[CallRequest | Mapping[str, Any]]
         | AsyncIterable[CallRequest | Mapping[str, Any]],
     ) -> CallStream:
-        """Place many calls, at most `concurrency_limit` at once, and give each result as it
-        settles.
+        """Place many calls, at most `concurrency_limit` at once; give results as they settle.
 
             async with hamsa.voice_agents.call_many(rows) as results:
                 async for result in results:

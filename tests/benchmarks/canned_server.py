@@ -46,7 +46,9 @@ def answer(number: int) -> bytes:
         "updatedAt": "2026-03-11T08:15:02.417Z",
     }
     body = json.dumps({"success": True, "message": "success", "data": data}).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 

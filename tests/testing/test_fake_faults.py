@@ -338,7 +338,8 @@ def test_a_plan_survives_its_json() -> None:
     """What is left of a plan can be written down and read again."""
     text = """{
       "seed": 7,
-      "next":    [{"fault": "drop_after", "count": 2}, {"fault": "slow", "seconds": 2, "on": "any"}],
+      "next":    [{"fault": "drop_after", "count": 2},
+                  {"fault": "slow", "seconds": 2, "on": "any"}],
       "numbers": [{"number": "+971500000123", "fault": "status_500", "rings": false}],
       "rates":   [{"rate": 0.05, "fault": "rate_limited", "retry_after": "NaN"}]
     }"""

@@ -1,10 +1,16 @@
 """One dialer per campaign: a lock that the system lets go of when its holder dies."""
 
+import time
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from hamsa_async.errors import JournalError
+
+# Whoever looks at a lock holds it for an instant, and must not look like a dialer.
+_PATIENCE: Final = 0.2  # seconds
+_PAUSE: Final = 0.01
 
 
 class CampaignLocks:
@@ -18,16 +24,11 @@ class CampaignLocks:
         """Take a campaign's lock; `False` when another process, or we, have it already."""
         if campaign in self._held:
             return False
-        lock = FileLock(
-            self._journal.with_name(f"{self._journal.name}.campaign-{campaign}.lock"), mode=0o600
-        )
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return False
-        except OSError as error:
-            msg = f"journal {self._journal}: its campaign cannot be locked: {error.strerror}"
-            raise JournalError(msg) from error
+        until = time.monotonic() + _PATIENCE
+        while (lock := self._try(campaign)) is None:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_PAUSE)
         self._held[campaign] = lock
         return True
 
@@ -39,12 +40,31 @@ class CampaignLocks:
 
     def is_taken(self, campaign: int) -> bool:
         """Whether anybody holds a campaign's lock now."""
-        if not self.take(campaign):
+        if campaign in self._held:
             return True
-        self.let_go(campaign)
-        return False
+        lock = self._try(campaign)
+        if lock is not None:
+            lock.release()
+        return lock is None
 
     def let_all_go(self) -> None:
         """Release every lock that is ours."""
         for campaign in list(self._held):
             self.let_go(campaign)
+
+    def _try(self, campaign: int) -> FileLock | None:
+        # thread_local=False: it is taken in a thread and may be released in another.
+        lock = FileLock(
+            self._journal.with_name(f"{self._journal.name}.campaign-{campaign}.lock"),
+            mode=0o600,
+            thread_local=False,
+        )
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
+        except OSError as error:
+            raise JournalError(
+                f"journal {self._journal}: its campaign cannot be locked: {error.strerror}"
+            ) from error
+        return lock

@@ -1,66 +1,145 @@
 """`hamsa journal check`: what must hold in every journal, asked of the file."""
 
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from hamsa_async.dialer.machine import COUNTED_ATTEMPTS, AttemptState, ContactState
+from hamsa_async.dialer.events import EventKind
+from hamsa_async.dialer.journal.schema import MIGRATIONS
+from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.machine import OPEN_ATTEMPTS, AttemptState, ContactState
+
+# What counts as an attempt of a contact. One that returned it does not.
+_COUNTED: Final = quoted({EventKind.PLACED, EventKind.REFUSED, EventKind.LOST})
 
 
-def _quoted(states: frozenset[AttemptState]) -> str:
-    return ", ".join(f"'{state}'" for state in sorted(states))
+def _without_attempt(contact: ContactState, attempt: AttemptState, more: str = "") -> str:
+    """Contacts in a state that no attempt of theirs accounts for."""
+    return (
+        f"SELECT count(*) FROM contacts AS c WHERE c.state = '{contact}' AND NOT EXISTS"
+        " (SELECT 1 FROM attempts AS a WHERE a.phone_number = c.phone_number"
+        f" AND a.contact = c.id AND a.state = '{attempt}'{more})"
+    )
 
 
-_RULES: Final = (
+def _elsewhere(attempt: AttemptState, contact: ContactState) -> str:
+    """Attempts in a state that their contact's does not go with."""
+    return (
+        "SELECT count(*) FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
+        f" WHERE a.state = '{attempt}' AND c.state <> '{contact}'"
+    )
+
+
+RULES: Final = (
+    (
+        "contacts in a state that there is not",
+        f"SELECT count(*) FROM contacts WHERE state NOT IN ({quoted(ContactState)})",
+    ),
+    (
+        "attempts in a state that there is not",
+        f"SELECT count(*) FROM attempts WHERE state NOT IN ({quoted(AttemptState)})",
+    ),
     (
         "attempts whose contact is not of their campaign",
-        "SELECT count(*) FROM attempts AS a LEFT JOIN contacts AS c"
-        " ON c.id = a.contact AND c.campaign = a.campaign WHERE c.id IS NULL",
+        (
+            "SELECT count(*) FROM attempts AS a LEFT JOIN contacts AS c"
+            " ON c.id = a.contact AND c.campaign = a.campaign WHERE c.id IS NULL"
+        ),
     ),
     (
         "attempts at another number than their contact's",
-        "SELECT count(*) FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
-        " WHERE c.phone_number <> a.phone_number",
+        (
+            "SELECT count(*) FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
+            " WHERE c.phone_number <> a.phone_number"
+        ),
     ),
     (
-        "contacts that are dialing without an open attempt",
-        f"SELECT count(*) FROM contacts AS c WHERE c.state = '{ContactState.DIALING}' AND NOT"
-        " EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = c.phone_number"
-        f" AND a.contact = c.id AND a.state = '{AttemptState.INTENDED}')",
+        "numbers with more than one open attempt",
+        (
+            "SELECT count(*) FROM (SELECT 1 FROM attempts NOT INDEXED"
+            f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) GROUP BY phone_number HAVING count(*) > 1)"
+        ),
     ),
     (
-        "contacts that are placed without a call id",
-        f"SELECT count(*) FROM contacts WHERE state = '{ContactState.PLACED}' AND call_id IS NULL",
+        "contacts that are dialing without an intended attempt",
+        _without_attempt(ContactState.DIALING, AttemptState.INTENDED),
+    ),
+    (
+        "contacts that are unknown without an unknown attempt",
+        _without_attempt(ContactState.UNKNOWN, AttemptState.UNKNOWN),
+    ),
+    (
+        "contacts that are placed without a placed attempt of the same call id",
+        _without_attempt(ContactState.PLACED, AttemptState.PLACED, " AND a.call_id = c.call_id"),
+    ),
+    (
+        "intended attempts whose contact is not dialing",
+        _elsewhere(AttemptState.INTENDED, ContactState.DIALING),
+    ),
+    (
+        "unknown attempts whose contact is not unknown",
+        _elsewhere(AttemptState.UNKNOWN, ContactState.UNKNOWN),
+    ),
+    (
+        "placed attempts whose contact is not placed",
+        _elsewhere(AttemptState.PLACED, ContactState.PLACED),
+    ),
+    (
+        "deferred contacts without a time",
+        f"SELECT count(*) FROM contacts WHERE state = '{ContactState.DEFERRED}' AND due_at IS NULL",
     ),
     (
         "contacts whose number of attempts is not what was attempted",
-        "SELECT count(*) FROM contacts AS c LEFT JOIN (SELECT contact, count(*) AS made FROM"
-        f" attempts WHERE state IN ({_quoted(COUNTED_ATTEMPTS - {AttemptState.REFUSED})})"
-        " GROUP BY contact) AS a ON a.contact = c.id WHERE c.attempts < coalesce(a.made, 0)",
+        (
+            "SELECT count(*) FROM contacts AS c LEFT JOIN (SELECT contact, count(*) AS made FROM"
+            f" events WHERE kind IN ({_COUNTED}) GROUP BY contact) AS e ON e.contact = c.id"
+            " WHERE c.attempts <> coalesce(e.made, 0)"
+        ),
     ),
     (
         "attempts that no event tells of",
-        "SELECT count(*) FROM attempts AS a WHERE NOT EXISTS"
-        " (SELECT 1 FROM intended WHERE intended.attempt = a.id)",
+        (
+            "SELECT count(*) FROM attempts WHERE id NOT IN (SELECT attempt FROM events"
+            f" WHERE kind = '{EventKind.INTENDED}' AND attempt IS NOT NULL)"
+        ),
     ),
 )
+"""What there must be none of, and the query that counts it."""
 
 
 def problems_in(connection: sqlite3.Connection) -> Sequence[str]:
     """Examine a journal; give what is not as it must be, a text each."""
-    found = [
-        f"the file is damaged: {text}"
-        for (text,) in connection.execute("PRAGMA integrity_check(20)")
-        if text != "ok"
-    ]
-    if found:
-        return found
-    with_events = (
-        "WITH intended AS MATERIALIZED (SELECT attempt FROM events WHERE kind = 'intended') "
-    )
-    for name, query in _RULES:
-        prefix = with_events if "intended.attempt" in query else ""
-        (count,) = connection.execute(prefix + query).fetchone()
+    try:
+        # Where the first is wrong, the next would only say the same in other words, or fail.
+        return (
+            [f"the file is damaged: {text}" for text in _damages(connection)]
+            or [f"it has no {kind} {name}" for kind, name in sorted(_parts_missing(connection))]
+            or list(_broken_rules(connection))
+        )
+    except sqlite3.DatabaseError as error:
+        return [f"the file is damaged: {error}"]
+
+
+def _damages(connection: sqlite3.Connection) -> Iterator[str]:
+    for (text,) in connection.execute("PRAGMA integrity_check(20)"):
+        if text != "ok":
+            yield text
+
+
+def _parts_missing(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
+        for version in sorted(MIGRATIONS):
+            fresh.executescript(MIGRATIONS[version])
+        return _parts(fresh) - _parts(connection)
+
+
+def _parts(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT type, name FROM sqlite_master"))
+
+
+def _broken_rules(connection: sqlite3.Connection) -> Iterator[str]:
+    for name, query in RULES:
+        (count,) = connection.execute(query).fetchone()
         if count:
-            found.append(f"{count} {name}")
-    return found
+            yield f"{count} {name}"

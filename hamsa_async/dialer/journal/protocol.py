@@ -55,9 +55,19 @@ class Journal(Protocol):
     async def staged(self, campaign: int) -> StagedList:
         """Look at the list that was read: duplicates, and what differs from the campaign's."""
 
-    async def take_over(self, campaign: int) -> DialerEvent:
-        """Make the staged list the campaign's: new rows are added, those gone are withdrawn,
-        and a contact once dialed keeps its record. In steps that others can write between."""
+    async def unstage(self, campaign: int) -> None:
+        """Forget the list that was read, if one was."""
+
+    async def take_over(self, campaign: int, settings: Mapping[str, Any]) -> DialerEvent:
+        """Make the staged list the campaign's, with these settings.
+
+        New rows are added, those gone are withdrawn, and a contact once dialed keeps its record.
+        It goes in steps that others can write between; until the last one the campaign is not
+        `loaded`.
+        """
+
+    async def without_from_number(self, campaign: int) -> int:
+        """How many contacts that are to be called name no caller number of their own."""
 
     # -- one campaign, one dialer
 
@@ -75,12 +85,17 @@ class Journal(Protocol):
         """Whether any process dials it now."""
 
     async def recover(self, campaign: int) -> Sequence[DialerEvent]:
-        """After a crash: every attempt that was intended and has no result is unknown."""
+        """After a crash: every attempt that was intended and has no result is unknown.
+
+        Only the campaign's one dialer may ask for it, while it dials nobody.
+        """
 
     async def begin_run(self, campaign: int) -> tuple[int, DialerEvent]:
         """Write down that this process begins to dial; gives the run's id."""
 
-    async def end_run(self, run: int, campaign: int, ending: str, reason: str | None) -> DialerEvent:
+    async def end_run(
+        self, run: int, campaign: int, ending: str, reason: str | None
+    ) -> DialerEvent:
         """Write down how the run ended."""
 
     async def last_run(self, campaign: int) -> RunRecord | None:
@@ -94,8 +109,17 @@ class Journal(Protocol):
     async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
         """Deferred contacts whose time has come."""
 
-    async def next_due(self, campaign: int) -> tuple[datetime, str] | None:
-        """When the first deferred contact is due, and for what reason it waits."""
+    async def next_due(
+        self, campaign: int, *, freed_by_time: bool = False
+    ) -> tuple[datetime, str] | None:
+        """When the first deferred contact is due, and for what reason it waits.
+
+        With `freed_by_time`, of those that time alone sets free: not where a call to the number
+        is unknown, which somebody must settle first.
+        """
+
+    async def hold(self, campaign: int, candidate: Candidate) -> Held | None:
+        """Judge a contact as `intend` does, without an intent; `None`: it may be dialed."""
 
     async def intend(
         self, campaign: int, candidate: Candidate, attempt_id: str
@@ -104,12 +128,27 @@ class Journal(Protocol):
 
         The rules are judged in the transaction that writes: no open attempt on the number, in
         any campaign, and the minimum gap since the last one that may have rung.
+
+        Cancellation:
+            It may have been written or not; `take_back` must follow.
+        """
+
+    async def take_back(
+        self, campaign: int, candidate: Candidate, attempt_id: str
+    ) -> DialerEvent | None:
+        """Write down that an intent's request was never begun: it was not sent, provably.
+
+        Gives `None` where the intent was not written, and sees to it that it never will be.
         """
 
     async def settle(
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
     ) -> DialerEvent:
-        """Write down how an attempt ended, and what that means for its contact."""
+        """Write down how an attempt ended, and what that means for its contact.
+
+        Cancellation:
+            It is written all the same.
+        """
 
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
         """Write down something that happened to the run."""
@@ -123,7 +162,10 @@ class Journal(Protocol):
         """Contacts by state and reason, where there is one."""
 
     def rows(self, campaign: int) -> AsyncIterator[ReportRow]:
-        """Every row of the list and what became of it, in the list's order, in short reads."""
+        """Every row and what became of it, in short reads.
+
+        In the list's order; rows of lists that were accepted later come after those.
+        """
 
     def events(self, *, after: int) -> AsyncIterator[DialerEvent]:
         """Every event past a number, in order, up to the newest."""

@@ -50,10 +50,12 @@ class Candidate:
     id: int
     row: int
     phone_number: str = attrs.field(repr=mask_number)
-    params: Mapping[str, Any] = attrs.field(repr=False)
-    from_number: str | None = attrs.field(repr=False)
-    agent_id: str | None
-    expires_at: datetime | None
+    params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    from_number: str | None = attrs.field(default=None, repr=False)
+    agent_id: str | None = None
+    expires_at: datetime | None = None
+    suspect: bool = False
+    """Whether it looked as if a rule held it: worth a look before it waits for its turn."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,8 +91,6 @@ class ReportRow:
     attempts: int
     call_id: str | None
     due_at: datetime | None
-
-
 
 
 @attrs.frozen(kw_only=True)

@@ -1,6 +1,7 @@
 """The journal's file: what is in it, what proves that it is one, and how it comes of age."""
 
 import contextlib
+import itertools
 import os
 import sqlite3
 import stat
@@ -8,20 +9,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.machine import OPEN_ATTEMPTS, ContactState
 from hamsa_async.errors import JournalError
 
 APPLICATION_ID: Final = int.from_bytes(b"HMSA", "big")
-SCHEMA_VERSION: Final = 1
+# SQLite takes a shorter file for an empty one, and would write over it.
+_SMALLEST: Final = 512  # bytes
 BUSY_TIMEOUT: Final = 30.0  # seconds
 
-_MAGIC: Final = b"SQLite format 3\0"
 # SQLite's locks and shared memory do not hold across machines.
-_NETWORK_FILE_SYSTEMS: Final = frozenset(
-    {"9p", "afs", "cifs", "ceph", "fuse.sshfs", "glusterfs", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
+_NETWORK_FILE_SYSTEMS: Final = (
+    *("9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs"),
+    *("ncpfs", "nfs", "nfs4", "smb3", "smbfs"),
 )
-
-_OPEN: Final = ", ".join(f"'{state}'" for state in sorted(OPEN_ATTEMPTS))
 
 # All times are whole milliseconds since 1970, UTC.
 MIGRATIONS: Final[Mapping[int, str]] = {
@@ -63,6 +64,8 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         reason TEXT,
         detail TEXT,
         due_at INTEGER,
+        -- What the list said; `due_at` is what the rules made of it.
+        not_before INTEGER,
         expires_at INTEGER,
         attempts INTEGER NOT NULL DEFAULT 0,
         call_id TEXT,
@@ -85,8 +88,9 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         reason TEXT
     ) WITHOUT ROWID;
     -- One open attempt per number, over all campaigns and processes of this journal.
-    CREATE UNIQUE INDEX open_attempts ON attempts (phone_number) WHERE state IN ({_OPEN});
-    CREATE INDEX attempts_of_number ON attempts (phone_number, intended_at);
+    CREATE UNIQUE INDEX open_attempts ON attempts (phone_number)
+        WHERE state IN ({quoted(OPEN_ATTEMPTS)});
+    CREATE INDEX attempts_of_number ON attempts (phone_number);
     CREATE TABLE events (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         at INTEGER NOT NULL,
@@ -100,6 +104,8 @@ MIGRATIONS: Final[Mapping[int, str]] = {
 }
 """Each version's step, from the one before it. A released step is never edited."""
 
+SCHEMA_VERSION: Final = max(MIGRATIONS)
+
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
@@ -112,23 +118,25 @@ def explained(path: Path) -> Iterator[None]:
         raise JournalError(f"journal {path}: {error.strerror or error}") from error
 
 
+_READ_ONLY: Final = "it is read-only: make it writable, or choose another with --journal"
+_NO_JOURNAL: Final = "not a journal: choose another path with --journal"
+_DAMAGED: Final = "it is damaged: restore a backup (`hamsa journal check` says more)"
+
 _EXPLANATIONS: Final = (
-    ("not a database", "not a journal: choose another path with --journal"),
+    ("not a database", _NO_JOURNAL),
     ("full", "the disk is full (or a limit is reached): make room, then run again"),
-    ("readonly", "it is read-only: make it writable, or choose another with --journal"),
+    ("readonly", _READ_ONLY),
     ("unable to open", "it cannot be opened: check that its folder exists and is writable"),
     ("locked", "another process has held it for too long: see who uses it, then run again"),
-    ("malformed", "it is damaged: restore a backup (`hamsa journal check` says more)"),
+    ("malformed", _DAMAGED),
     ("disk i/o", "the disk failed or is full: make room or check it, then run again"),
 )
+"""What SQLite says, by a part of it, and what that means for whoever runs a campaign."""
 
 
 def _explain(error: sqlite3.Error) -> str:
     text = str(error)
-    for sign, explanation in _EXPLANATIONS:
-        if sign in text.lower():
-            return explanation
-    return text
+    return next((told for sign, told in _EXPLANATIONS if sign in text.lower()), text)
 
 
 def open_database(
@@ -150,9 +158,7 @@ def open_database(
     """
     with explained(path):
         _look_at(path, create=create)
-        connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
+        connection = _connect(path)
         try:
             _prove_journal(connection, path, newest=max(migrations))
             connection.execute("PRAGMA journal_mode = WAL")
@@ -162,6 +168,12 @@ def open_database(
             connection.close()
             raise
     return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
 
 
 def _look_at(path: Path, *, create: bool) -> None:
@@ -178,16 +190,18 @@ def _look_at(path: Path, *, create: bool) -> None:
         if not create:
             raise JournalError(f"there is no journal at {path}: check --journal")
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        return
     if not path.is_file():
         raise JournalError(f"journal {path}: not a file")
-    # The mode is asked, not os.access: root may write to what its owner has set read-only.
+    # The mode is asked, not os.access alone: root may write to what was set read-only.
     if not path.stat().st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
-        raise JournalError(f"journal {path}: {_EXPLANATIONS[2][1]}")
-    with path.open("rb") as file:
-        head = file.read(len(_MAGIC))
-    if head and head != _MAGIC:
-        raise JournalError(f"journal {path}: {_EXPLANATIONS[0][1]}")
+        raise JournalError(f"journal {path}: {_READ_ONLY}")
+    # The file itself is SQLite's alone to open: to close it again would let go of the locks that
+    # other connections of this process hold on it.
+    size = path.stat().st_size
+    if size == 0:
+        path.chmod(0o600)  # made empty by somebody else, and ours from now on
+    elif size < _SMALLEST:
+        raise JournalError(f"journal {path}: {_NO_JOURNAL}")
 
 
 def _file_system_of(folder: Path) -> str | None:
@@ -195,58 +209,86 @@ def _file_system_of(folder: Path) -> str | None:
     mounts = Path("/proc/mounts")
     if not mounts.exists():
         return None
-    target = str(folder.resolve())
-    best, found = "", None
+    target = folder.resolve()
+    best, found = -1, None
     for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
-        fields = line.split()
-        if len(fields) < 3:
-            continue
-        point = fields[1].replace("\\040", " ")
-        inside = target == point or target.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):
-            best, found = point, fields[2]
+        _, point, kind, *_ = [*line.split(), "", "", ""]
+        place = Path(point.replace("\\040", " "))
+        # Of two mounts on one place the later one is seen.
+        if target.is_relative_to(place) and len(place.parts) >= best:
+            best, found = len(place.parts), kind
     return found
 
 
 def _prove_journal(connection: sqlite3.Connection, path: Path, *, newest: int) -> None:
     application = _pragma(connection, "application_id")
     version = _pragma(connection, "user_version")
-    if application == APPLICATION_ID:
-        if version > newest:
-            raise JournalError(
-                f"journal {path}: it was written by a newer hamsa-async (its version"
-                f" {version}, ours {newest}); upgrade hamsa-async"
-            )
+    if application != APPLICATION_ID:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application or version or tables:
+            raise JournalError(f"journal {path}: {_NO_JOURNAL}")
         return
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application or version or tables:
-        raise JournalError(f"journal {path}: {_EXPLANATIONS[0][1]}")
+    if version > newest:
+        raise JournalError(
+            f"journal {path}: it was written by a newer hamsa-async (its version {version}, ours"
+            f" {newest}); upgrade hamsa-async"
+        )
+    _prove_whole(connection, path)
+
+
+def _prove_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """See that no end was cut off: SQLite would notice in the middle of a campaign."""
+    least = _pragma(connection, "page_count") * _pragma(connection, "page_size")
+    if path.stat().st_size >= least:
+        return
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        return  # the rest lies there
+    # Asked again: the last other process may just have moved the rest over.
+    if path.stat().st_size < least:
+        raise JournalError(f"journal {path}: {_DAMAGED}")
 
 
 def _bring_up_to_date(
     connection: sqlite3.Connection, path: Path, migrations: Mapping[int, str]
 ) -> None:
     newest = max(migrations)
-    version = _pragma(connection, "user_version")
-    if version == newest:
+    if _pragma(connection, "user_version") == newest:
         return
-    if version:
-        back_up(connection, path.with_name(f"{path.name}.v{version}.bak"))
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Again, now that nobody else can: another process may have done it meanwhile.
+    with transaction(connection):
+        # Asked now, when nobody else can write: another process may have done it meanwhile.
         version = _pragma(connection, "user_version")
+        if 0 < version < newest:
+            _keep_copy(path, version)
         for step in range(version + 1, newest + 1):
-            for statement in migrations[step].split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            for statement in _statements(migrations[step]):
+                connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {newest}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script into its statements: `executescript` would commit before the first."""
+    statement = ""
+    for line in script.splitlines():
+        statement += f"{line}\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _keep_copy(path: Path, version: int) -> None:
+    """Copy the journal as it was, beside it, under a name that nothing has yet."""
+    names = (f"{path.name}.v{version}{more}.bak" for more in _numbered())
+    target = next(each for each in map(path.with_name, names) if not each.exists())
+    # A connection of its own: ours is in the transaction that will change it.
+    with contextlib.closing(_connect(path)) as before:
+        back_up(before, target)
+
+
+def _numbered() -> Iterator[str]:
+    yield ""
+    yield from (f"-{number}" for number in itertools.count(2))
 
 
 def back_up(connection: sqlite3.Connection, target: Path) -> None:
@@ -263,7 +305,9 @@ def back_up(connection: sqlite3.Connection, target: Path) -> None:
         raise JournalError(f"{target}: {error.strerror or error}") from error
     try:
         with explained(target), contextlib.closing(sqlite3.connect(target)) as copy:
-            connection.backup(copy, pages=1000, sleep=0.001)
+            # In one step: it reads what was committed by now. In several, each commit of a
+            # running dialer would make it begin anew.
+            connection.backup(copy)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

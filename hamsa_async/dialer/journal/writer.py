@@ -6,6 +6,7 @@ writers that commit back to back starve every other process.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -14,28 +15,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from hamsa_async._pull import see_through
 from hamsa_async.dialer.journal.schema import explained
+from hamsa_async.dialer.journal.sql import transaction
 from hamsa_async.errors import JournalError
 
 T = TypeVar("T")
 
 _BREATH: Final = 0.001  # seconds that the lock is left free after a commit
 
-Write = Callable[[sqlite3.Connection], Any]
+_Future = asyncio.Future[Any]
+_Group = list[tuple[Callable[[sqlite3.Connection], Any], _Future]]
+_Results = list[tuple[_Future, Any]]
 
 
 class GroupWriter:
     """Runs writes on one connection, in the order given, many to a transaction.
 
     A write is a function of the connection. It must look before it writes: what it raises rolls
-    back its whole group, and each write of the group then fails with it.
+    back its whole group, and each write of the group then fails with it. Nothing is written
+    after that: what cannot be written down must not be dialed.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[tuple[Write, asyncio.Future[Any]]] = deque()
+        self._queue: deque[tuple[Callable[[sqlite3.Connection], Any], _Future]] = deque()
         self._something = threading.Event()
         self._closing = False
         self._broken: BaseException | None = None
@@ -49,11 +55,15 @@ class GroupWriter:
             JournalError: It could not be written, nor can anything after it.
 
         Cancellation:
-            The write is made all the same; only its result is not waited for.
+            The write is made all the same, before all later ones; only its result is not
+            waited for.
         """
-        if self._broken is not None or self._closing:
-            msg = f"journal {self._path}: it is closed, or failed before: {self._broken}"
-            raise JournalError(msg)
+        if self._broken is not None:
+            raise JournalError(
+                f"journal {self._path}: nothing is written to it after it failed"
+            ) from self._broken
+        if self._closing:
+            raise JournalError(f"journal {self._path}: it is closed")
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.append((write, future))
         self._something.set()
@@ -63,7 +73,7 @@ class GroupWriter:
         """Write what is queued, then end the thread and close the connection."""
         self._closing = True
         self._something.set()
-        await asyncio.to_thread(self._thread.join)
+        await see_through(asyncio.to_thread(self._thread.join))
 
     def _serve(self) -> None:
         while True:
@@ -71,39 +81,30 @@ class GroupWriter:
             self._something.clear()
             while self._queue:
                 group = [self._queue.popleft() for _ in range(len(self._queue))]
-                results = self._commit(group)
-                # After close the loop may be gone; then nobody waits for these.
-                if not self._loop.is_closed():
-                    self._loop.call_soon_threadsafe(_deliver, results)
+                self._tell(*self._commit(group))
                 time.sleep(_BREATH)
-            if self._closing:
-                self._connection.close()
+            if self._closing and not self._queue:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.close()
                 return
 
-    def _commit(
-        self, group: list[tuple[Write, "asyncio.Future[Any]"]]
-    ) -> list[tuple["asyncio.Future[Any]", Any, BaseException | None]]:
-        connection = self._connection
-        try:
-            if self._broken is not None:
-                raise self._broken
-            with explained(self._path):
-                connection.execute("BEGIN IMMEDIATE")
-                results = [(future, write(connection), None) for write, future in group]
-                connection.execute("COMMIT")
-                return results
-        except BaseException as error:  # noqa: BLE001 - handed to those who wait
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            # What cannot be written down must not be dialed: nothing follows a failed write.
-            self._broken = error
-            return [(future, None, error) for _, future in group]
+    def _commit(self, group: _Group) -> tuple[_Results, BaseException | None]:
+        if self._broken is None:
+            try:
+                with explained(self._path), transaction(self._connection):
+                    return [(future, write(self._connection)) for write, future in group], None
+            except BaseException as error:  # noqa: BLE001 - handed to those who wait
+                self._broken = error
+        return [(future, None) for _, future in group], self._broken
+
+    def _tell(self, results: _Results, error: BaseException | None) -> None:
+        # The loop may be gone; then nobody waits for these.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_deliver, results, error)
 
 
-def _deliver(
-    results: list[tuple["asyncio.Future[Any]", Any, BaseException | None]],
-) -> None:
-    for future, result, error in results:
+def _deliver(results: _Results, error: BaseException | None) -> None:
+    for future, result in results:
         if future.done():
             continue  # its caller has left
         if error is None:

@@ -1,0 +1,93 @@
+"""The question before anybody is called. Without a terminal there is nobody to ask."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from rich.table import Table
+
+from hamsa_async._masking import mask_number
+from hamsa_async.cli.arguments import short_path
+from hamsa_async.cli.output import people, shown, visible
+from hamsa_async.dialer import HAMSA_DEFAULT, Loaded
+from hamsa_async.dialer.policy import PACKS
+
+_YES: Final = frozenset({"y", "yes", "نعم"})
+_NO: Final = frozenset({"", "n", "no", "لا"})
+
+
+def can_ask() -> bool:
+    """Whether a person sees the question and can answer it."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+async def confirmed(loaded: Loaded, journal: Path) -> bool:
+    """Say what is about to be done and ask whether it shall be. No answer is a no.
+
+    Cancellation:
+        At once, which reading the terminal in the usual way would not be.
+    """
+    console = people()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, value in _particulars(loaded, journal).items():
+        table.add_row(name, value)
+    console.print(table)
+    who = "1 contact" if loaded.to_dial == 1 else f"{loaded.to_dial} contacts"
+    while True:
+        console.print(f"Call {who} now? [y/N] ", end="")
+        answer = (await _line()).strip().lower()
+        if answer in _YES or answer in _NO:
+            return answer in _YES
+        console.print("y or n, please")
+
+
+def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
+    campaign = loaded.campaign
+    caller = campaign.from_number
+    return {
+        "campaign": campaign.name,
+        "project": f"{visible(loaded.project.name or '?')} ({loaded.project.id})",
+        "agent": f"{visible(loaded.agent.agent_name or '?')} ({campaign.voice_agent_id})",
+        "caller number": (
+            "each row's own, or Hamsa's choice"
+            if caller is None
+            else f"{HAMSA_DEFAULT}: Hamsa's fallback, a foreign number"
+            if caller == HAMSA_DEFAULT
+            else mask_number(caller)
+        ),
+        "policy": f"{campaign.policy}: {PACKS[campaign.policy]}",
+        "journal": visible(short_path(journal)),
+        "contacts": f"{loaded.to_dial} to call, of {sum(loaded.counts.values())} rows",
+        "pace": (
+            (f"{campaign.rate:g} call starts per second" if campaign.rate else "unpaced")
+            + f", at most {campaign.concurrency} requests in flight"
+        ),
+        **({"params": shown(", ".join(campaign.params))} if campaign.params else {}),
+    }
+
+
+async def _line() -> str:
+    """Read a line from the terminal; at its end, an empty one."""
+    loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
+    readable = asyncio.Event()
+    read = bytearray()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        while not read.endswith(b"\n"):
+            await readable.wait()
+            readable.clear()
+            some = os.read(descriptor, 1024)
+            if not some:  # Ctrl-D
+                sys.stderr.write("\n")
+                break
+            read += some
+    except asyncio.CancelledError:
+        sys.stderr.write("\n")
+        raise
+    finally:
+        loop.remove_reader(descriptor)
+    return read.decode(errors="replace")

@@ -1,0 +1,127 @@
+"""What is printed when a run is over."""
+
+import sys
+from collections.abc import Mapping
+from typing import Final, Self
+
+import attrs
+from rich.console import Console
+from rich.table import Table
+
+from hamsa_async._masking import mask_number
+from hamsa_async.cli.board import clock, counts_table
+from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.output import complain, machine, people, results, shown, visible
+from hamsa_async.cli.standing import standing_of
+from hamsa_async.dialer import ContactState, Ending, Finish, Loaded, SqliteJournal
+from hamsa_async.dialer.journal import CampaignRecord, Journal, ReportRow
+from hamsa_async.dialer.report import MEANINGS, write_json
+
+_SHOWN_ROWS: Final = 60
+# A column of the shown rows, and how wide a terminal must be for it.
+_ROW_COLUMNS: Final[Mapping[str, int]] = {
+    "row": 0,
+    "contact_id": 0,
+    "phone_number": 0,
+    "state": 0,
+    "reason": 0,
+    "attempts": 110,
+    "call_id": 100,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Summary:
+    """A run that is over, and where that leaves its campaign."""
+
+    journal: Journal
+    record: CampaignRecord
+    finish: Finish
+    counts: Mapping[ContactState, int]
+
+    @classmethod
+    async def make(cls, journal: Journal, loaded: Loaded, finish: Finish) -> Self:
+        """Look at what the journal says."""
+        record = await journal.campaign(loaded.campaign.name)
+        assert record is not None
+        counts = await journal.counts(record.id)
+        return cls(journal=journal, record=record, finish=finish, counts=counts)
+
+    async def print(self) -> None:
+        """Show it to a person: the counts, and the rows where they are few."""
+        console = results()
+        reasons = await self.journal.reasons(self.record.id)
+        console.print()
+        console.print(counts_table(self.counts, reasons, MEANINGS))
+        if sum(self.counts.values()) <= _SHOWN_ROWS:
+            console.print()
+            console.print(await self._rows(console))
+        else:
+            people().print(
+                f"each row: hamsa campaign report {visible(self.record.name)}", style="dim"
+            )
+
+    async def print_json(self, code: Exit) -> None:
+        """Print the one JSON document of the run."""
+        assert isinstance(self.journal, SqliteJournal)
+        finish = self.finish
+        head = {
+            **(await standing_of(self.journal, self.record)).as_json(),
+            "running": False,
+            "ending": finish.ending,
+            "reason": finish.reason,
+            "next_at": None if finish.next_at is None else finish.next_at.isoformat(),
+            "exit_code": code.value,
+        }
+        await write_json(head, self.journal.rows(self.record.id), machine())
+
+    def tell_the_end(self, code: Exit, *, resumable: bool) -> None:
+        """Say on stderr how it ended, with the exit code where it is not 0."""
+        sys.stdout.flush()
+        finish = self.finish
+        if code is Exit.DONE:
+            people().print("done")
+            return
+        texts = {
+            Ending.DONE: "done",
+            Ending.NOTHING_NOW: (
+                f"nothing to do now ({finish.reason}); next at {clock(finish.next_at)}"
+            ),
+            Ending.INTERRUPTED: f"interrupted ({finish.reason})",
+            Ending.HALTED: f"halted: {finish.reason}",
+        }
+        more = [
+            f"{self.counts[state]} {state}"
+            for state in (ContactState.UNKNOWN, ContactState.REFUSED, ContactState.EXPIRED)
+            if self.counts.get(state)
+        ]
+        if resumable and finish.ending is not Ending.DONE:
+            more.append(f"run --name {self.record.name} again to go on")
+        complain("; ".join([texts[finish.ending], *more]) + f" (exit code {code.value})")
+
+    async def _rows(self, console: Console) -> Table:
+        names = [name for name, width in _ROW_COLUMNS.items() if console.width >= width]
+        table = Table(box=None, pad_edge=False)
+        for name in names:
+            table.add_column(
+                name,
+                justify="right" if name in {"row", "attempts"} else "left",
+                no_wrap=name != "reason",
+                overflow="fold" if name == "reason" else "ellipsis",
+            )
+        async for row in self.journal.rows(self.record.id):
+            cells = _cells(row)
+            table.add_row(*(cells[name] for name in names))
+        return table
+
+
+def _cells(row: ReportRow) -> dict[str, str]:
+    return {
+        "row": str(row.row),
+        "contact_id": shown(row.contact_id),
+        "phone_number": visible(mask_number(row.phone_number)),
+        "state": row.state,
+        "reason": shown(row.reason),
+        "attempts": str(row.attempts),
+        "call_id": visible(row.call_id or ""),
+    }

@@ -1,0 +1,245 @@
+"""What each step of a dial writes, as functions of the transaction that it is written in."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
+from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.times import to_millis, to_moment
+from hamsa_async.dialer.machine import (
+    COUNTED_ATTEMPTS,
+    DIALABLE,
+    MAY_HAVE_RUNG,
+    OPEN_ATTEMPTS,
+    AttemptState,
+    ContactState,
+    Happening,
+    move,
+)
+from hamsa_async.errors import JournalError
+
+MIN_GAP: Final = timedelta(minutes=60)
+"""Between two calls to one number, whoever placed them."""
+
+LOOK_AGAIN: Final = timedelta(seconds=60)
+"""How long a contact is deferred whose number is in somebody's open attempt."""
+
+NUMBER_OPEN: Final = "number_open"
+GAP: Final = "min_gap"
+EXPIRED: Final = "expired"
+CRASHED: Final = "crashed"
+CANCELLED: Final = "cancelled"
+
+# Made once: `json.dumps` with an option makes an encoder each time.
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+_GAP_MILLIS: Final = MIN_GAP // timedelta(milliseconds=1)
+_LOOK_AGAIN_MILLIS: Final = LOOK_AGAIN // timedelta(milliseconds=1)
+
+# One look for the usual case: to be called, and nobody has called that number.
+_LOOK: Final = (
+    "SELECT state, reason, EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number ="
+    f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})) FROM contacts WHERE id = ?"
+)
+# An attempt may have rung at any moment up to its end.
+_RINGS: Final = (
+    "SELECT state, coalesce(settled_at, intended_at) FROM attempts WHERE phone_number = ?"
+    f" AND state IN ({quoted(MAY_HAVE_RUNG)})"
+)
+_HOLD: Final = "UPDATE contacts SET state = ?, reason = ?, detail = NULL, due_at = ? WHERE id = ?"
+_DIAL: Final = (
+    f"UPDATE contacts SET state = '{move(ContactState.PENDING, Happening.INTENDED)}',"
+    " reason = NULL, detail = NULL, due_at = NULL WHERE id = ?"
+)
+_INTEND: Final = (
+    "INSERT INTO attempts (id, campaign, contact, phone_number, state, intended_at)"
+    f" VALUES (?, ?, ?, ?, '{AttemptState.INTENDED}', ?)"
+)
+_SETTLE_ATTEMPT: Final = (
+    "UPDATE attempts SET state = ?, settled_at = ?, call_id = ?, status = ?, reason = ?"
+    f" WHERE id = ? AND state = '{AttemptState.INTENDED}'"
+)
+_SETTLE_CONTACT: Final = (
+    "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id),"
+    f" attempts = attempts + ? WHERE id = ? AND state = '{ContactState.DIALING}'"
+)
+_EVENT: Final = (
+    "INSERT INTO events (at, kind, campaign, contact, attempt, data) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+
+class Scribe:
+    """Writes a campaign's steps. It opens no transaction; its caller has one.
+
+    Args:
+        campaign: The campaign's id.
+        name: Its name.
+    """
+
+    def __init__(self, campaign: int, name: str) -> None:
+        self._campaign = campaign
+        self._name = name
+
+    def hold(self, connection: sqlite3.Connection, now: int, candidate: Candidate) -> Held | None:
+        """Judge whether a contact may be dialed now; move it where it may not."""
+        found = connection.execute(_LOOK, (candidate.id,)).fetchone()
+        if found is None or found[0] not in DIALABLE:
+            return Held(event=None)
+        state, reason, was_called = found
+        expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
+        if expires_at is not None and expires_at <= now:
+            values = (move(state, Happening.EXPIRED).value, EXPIRED, None, candidate.id)
+            connection.execute(_HOLD, values)
+            return Held(event=self.event(connection, now, EventKind.EXPIRED, candidate=candidate))
+        rule = _number_rule(connection, candidate.phone_number, now) if was_called else None
+        if rule is None:
+            return None
+        why, until = rule
+        # Whoever's time runs out before that is looked at then, to be told so.
+        until = until if expires_at is None else min(until, expires_at)
+        deferred = move(state, Happening.DEFERRED).value
+        connection.execute(_HOLD, (deferred, why, until, candidate.id))
+        if (state, reason) == (deferred, why):
+            return Held(event=None)  # nothing new to tell
+        data = {"reason": why, "until": to_moment(until).isoformat()}
+        event = self.event(connection, now, EventKind.DEFERRED, candidate=candidate, data=data)
+        return Held(event=event)
+
+    def intend(
+        self, connection: sqlite3.Connection, now: int, candidate: Candidate, attempt_id: str
+    ) -> DialerEvent | Held:
+        """Write down that a contact is about to be dialed, unless a rule holds it."""
+        held = self.hold(connection, now, candidate)
+        if held is not None:
+            return held
+        connection.execute(
+            _INTEND, (attempt_id, self._campaign, candidate.id, candidate.phone_number, now)
+        )
+        connection.execute(_DIAL, (candidate.id,))
+        return self.event(
+            connection, now, EventKind.INTENDED, candidate=candidate, attempt_id=attempt_id
+        )
+
+    def settle(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        attempt_id: str,
+        end: Settlement,
+    ) -> DialerEvent:
+        """Write down how an attempt ended, and what that means for its contact.
+
+        Raises:
+            JournalError: The attempt is not open: somebody else has judged it, who must not.
+        """
+        returned = end.happening is Happening.RETURNED
+        settled = connection.execute(
+            _SETTLE_ATTEMPT,
+            (end.state.value, now, end.call_id, end.status, end.reason, attempt_id),
+        )
+        moved = connection.execute(
+            _SETTLE_CONTACT,
+            (
+                move(ContactState.DIALING, end.happening).value,
+                None if returned else end.reason,
+                end.call_id,
+                end.state in COUNTED_ATTEMPTS and not returned,
+                candidate.id,
+            ),
+        )
+        if settled.rowcount != 1 or moved.rowcount != 1:
+            raise JournalError(
+                f"attempt {attempt_id} was settled by somebody else: two dialers run campaign"
+                f" {self._name}, which its lock should have prevented"
+            )
+        data = {"call_id": end.call_id, "status": end.status, "reason": end.reason}
+        return self.event(
+            connection,
+            now,
+            EventKind(end.happening.value),
+            candidate=candidate,
+            attempt_id=attempt_id,
+            data={name: value for name, value in data.items() if value is not None},
+        )
+
+    def take_back(
+        self, connection: sqlite3.Connection, now: int, candidate: Candidate, attempt_id: str
+    ) -> DialerEvent | None:
+        """Settle an intent whose request was never begun, if it was written at all."""
+        written = connection.execute(
+            "SELECT 1 FROM attempts WHERE id = ?", (attempt_id,)
+        ).fetchone()
+        if written is None:
+            return None
+        end = Settlement(
+            state=AttemptState.NOT_SENT, happening=Happening.RETURNED, reason=CANCELLED
+        )
+        return self.settle(connection, now, candidate, attempt_id, end)
+
+    def recover(self, connection: sqlite3.Connection, now: int) -> list[DialerEvent]:
+        """Judge what a process that is gone has left: whatever was intended may have rung."""
+        connection.execute(
+            "UPDATE runs SET ended_at = ?, ending = 'interrupted', reason = ?"
+            " WHERE campaign = ? AND ended_at IS NULL",
+            (now, CRASHED, self._campaign),
+        )
+        lost = connection.execute(
+            "SELECT a.id, c.id, c.row, c.phone_number FROM attempts AS a"
+            " INDEXED BY open_attempts JOIN contacts AS c ON c.id = a.contact"
+            # The first condition is the index's own, word for word: without it it is not used.
+            f" WHERE a.state IN ({quoted(OPEN_ATTEMPTS)}) AND a.state = '{AttemptState.INTENDED}'"
+            " AND a.campaign = ? ORDER BY a.id",
+            (self._campaign,),
+        ).fetchall()
+        end = Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=CRASHED)
+        return [
+            self.settle(
+                connection, now, Candidate(id=contact, row=row, phone_number=number), attempt, end
+            )
+            for attempt, contact, row, number in lost
+        ]
+
+    def event(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        kind: EventKind,
+        *,
+        candidate: Candidate | None = None,
+        attempt_id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> DialerEvent:
+        """Write down an event, and give it its number."""
+        contact = None if candidate is None else candidate.id
+        text = _encode(data) if data else None
+        number = connection.execute(
+            _EVENT, (now, kind.value, self._campaign, contact, attempt_id, text)
+        ).lastrowid
+        assert number is not None
+        return DialerEvent(
+            number=number,
+            at=to_moment(now),
+            kind=kind,
+            campaign=self._name,
+            row=None if candidate is None else candidate.row,
+            attempt_id=attempt_id,
+            data=dict(data or {}),
+        )
+
+
+def _number_rule(
+    connection: sqlite3.Connection, phone_number: str, now: int
+) -> tuple[str, int] | None:
+    """Why a number may not be dialed now, in any campaign of this journal, and until when."""
+    rings = connection.execute(_RINGS, (phone_number,)).fetchall()
+    if not rings:
+        return None
+    if any(state in OPEN_ATTEMPTS for state, _ in rings):
+        return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
+    free_at = max(at for _, at in rings) + _GAP_MILLIS
+    return (GAP, free_at) if free_at > now else None

@@ -1,0 +1,148 @@
+"""What a person on a terminal sees, is asked, and types."""
+
+import re
+from typing import Any
+
+import pytest
+
+STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def plain(text: str) -> str:
+    """What was shown, without colours and cursor."""
+    return STEERING.sub("", text).replace("\r", "")
+
+
+@pytest.fixture
+def ask(dial: Any, terminal: Any) -> Any:
+    """Run a campaign that asks first."""
+
+    def run(*more: object, **size: int) -> Any:
+        args = [each for each in dial.args(*more) if each != "--yes"]
+        return terminal(dial.command, *args, **size)
+
+    return run
+
+
+def test_yes(dial: Any, contacts: Any, ask: Any) -> None:
+    """The question names what is about to be done; yes does it, with a live board."""
+    shown = ask(contacts(3), "--from", "+97145550000", "--param", "k=v", columns=100)
+    question = plain(shown.expect("[y/N]"))
+    for words in (
+        *("campaign       eid", "project        Fake project (", "agent          Fake agent ("),
+        *("caller number  +9714*****00", "policy         none: ", "journal        "),
+        *("3 to call, of 3 rows", "params         k", "Call 3 contacts now?"),
+    ):
+        assert words in question
+    assert str(dial.journal) in question.replace("\n", "").replace(" " * 15, "")
+    assert dial.server.rings() == []
+    shown.type("perhaps\n")
+    shown.expect("y or n, please")
+    shown.expect("[y/N]")
+    shown.type("Y\n")
+    code, text = shown.to_the_end()
+    assert code == 0
+    assert "3/3" in plain(text)
+    assert "done" in plain(text)
+    assert not re.search(r"\+\d{8,}", text)
+    assert len(dial.server.rings()) == 3
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "لا\n"])
+def test_no(dial: Any, contacts: Any, ask: Any, answer: str) -> None:
+    """No, nothing, or Ctrl-D: nobody is called, and the journal keeps the list."""
+    shown = ask(contacts(2))
+    shown.expect("[y/N]")
+    shown.type(answer)
+    code, text = shown.to_the_end()
+    assert code == 2
+    assert "hamsa: not confirmed: nobody was called" in plain(text)
+    assert dial.server.posts() == 0
+    assert dial.counts() == {"pending": 2}
+
+
+def test_ctrl_c_at_the_question(dial: Any, contacts: Any, ask: Any) -> None:
+    """One Ctrl-C is enough."""
+    shown = ask(contacts(2))
+    shown.expect("[y/N]")
+    shown.type("\x03")
+    code, text = shown.to_the_end()
+    assert code == 130
+    assert "Traceback" not in text
+    assert dial.server.posts() == 0
+    dial.resume().ends(0)
+    assert len(dial.server.rings()) == 2
+
+
+def test_without_a_terminal(nobody: Any, contacts: Any, terminal: Any) -> None:
+    """Nobody can be asked: `--yes` is needed, and nothing is sent."""
+    args = [each for each in nobody.args(contacts(1)) if each != "--yes"]
+    assert "--yes is needed" in nobody.command(*args).ends(2).complaint
+    assert not nobody.journal.exists()
+
+
+def test_ctrl_c_while_dialing(serve: Any, dial_at: Any, contacts: Any, terminal: Any) -> None:
+    """On a narrow terminal, resized meanwhile: the board stays whole, and the cursor comes back."""
+    dial = dial_at(serve("--latency", "0.05"))
+    shown = terminal(dial.command, *dial.args(contacts(300)), columns=60)
+    shown.expect("placed 1")
+    shown.resize(40, 20)
+    shown.expect("placed 4")
+    shown.type("\x03")
+    code, text = shown.to_the_end()
+    assert code == 130
+    assert "SIGINT: nobody more is dialed" in plain(text)
+    assert "interrupted (SIGINT)" in plain(text)
+    assert "Traceback" not in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    assert dial.counts().keys() == {"placed", "pending"}
+
+
+def test_second_ctrl_c(dial: Any, contacts: Any, terminal: Any, tools: Any) -> None:
+    """It ends at once, and gives the cursor back."""
+    dial.server.fail({"rates": [{"rate": 1, "fault": "hang"}]})
+    shown = terminal(dial.command, *dial.args(contacts(9)))
+    tools.until(lambda: dial.server.ring_count() == 5, shown.process)
+    shown.type("\x03")
+    shown.expect("answers have 10 s")
+    tools.pause()
+    shown.type("\x03")
+    code, text = shown.to_the_end()
+    assert code == 130
+    assert "ended at once" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_closed_terminal(serve: Any, dial_at: Any, contacts: Any, terminal: Any) -> None:
+    """Closing the window is a SIGHUP: what is in flight settles, and the journal resumes."""
+    dial = dial_at(serve("--latency", "0.05"))
+    shown = terminal(dial.command, *dial.args(contacts(300)))
+    shown.expect("placed 4")
+    shown.close()
+    assert shown.process.wait(60) == 130
+    assert dial.counts().keys() == {"placed", "pending"}
+    assert dial.status()["last_run"]["reason"] == "SIGHUP"
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_plain_terminals(dial: Any, contacts: Any, terminal: Any, env: dict[str, str]) -> None:
+    """No colours where none are wanted, no cursor games where there is none."""
+    shown = terminal(dial.command.with_env(**env), *dial.args(contacts(2)))
+    code, text = shown.to_the_end()
+    assert code == 0
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", text)
+    if env.get("TERM") == "dumb":
+        assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 140])
+def test_summary_fits(dial: Any, contacts: Any, terminal: Any, columns: int) -> None:
+    """Every line of the rows has its number, whatever the width."""
+    shown = terminal(
+        dial.command, "campaign", "run", "--fake", contacts(3), "--rate", "none", columns=columns
+    )
+    code, text = shown.to_the_end()
+    assert code == 0
+    header = next(line for line in plain(text).splitlines() if "phone_number" in line)
+    assert header.split()[:2] == ["row", "contact_id"]
+    assert ("call_id" in header) is (columns >= 100)

@@ -1,0 +1,161 @@
+"""A crash at each step of a dial, made to happen between two lines: what the journal is worth."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hamsa_async.dialer import ContactState, Ending, SqliteJournal
+
+
+class Crash(BaseException):
+    """The process ends here: nothing of ours may handle it."""
+
+
+class CrashingJournal:
+    """A journal whose process dies before or after a certain call of a certain method."""
+
+    def __init__(self, journal: SqliteJournal, method: str, when: str, nth: int) -> None:
+        self._journal = journal
+        self._method = method
+        self._when = when
+        self._left = nth
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._journal, name)
+        if self.dead and name != "release":
+
+            async def gone(*args: object, **kwargs: object) -> None:
+                raise Crash
+
+            return gone
+        return self._crashing(real) if name == self._method else real
+
+    def _crashing(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: object, **kwargs: object) -> Any:
+            self._left -= 1
+            is_the_one = self._left == 0
+            if is_the_one and self._when == "before":
+                self.dead = True
+                raise Crash
+            answer = await real(*args, **kwargs)
+            if is_the_one or self.dead:
+                self.dead = True
+                raise Crash
+            return answer
+
+        return call
+
+
+async def crash(world: Any, journal: Any, *, concurrency: int = 4) -> None:
+    """Run a campaign until its process dies, and see that it did."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)  # a dead process reports nothing
+    dialer = world.dialer(journal=journal)
+    await dialer.__aenter__()
+    run = dialer.run(world.campaign(concurrency=concurrency), world.rows(20))
+    with pytest.raises((Crash, asyncio.CancelledError)):
+        async for _ in run:
+            pass
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        if "dialer" in repr(task) or "_pull" in repr(task):
+            task.cancel()
+    await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 11, 20])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("method", ["intend", "settle"])
+async def test_a_crash_around_each_write(world: Any, method: str, when: str, nth: int) -> None:
+    """After a crash before or after a durable write nobody rings twice, and doubt is bounded."""
+    async with await SqliteJournal.open(world.path) as journal:
+        await crash(world, CrashingJournal(journal, method, when, nth))
+    run, _ = await world.run()
+    assert run.finish.ending is Ending.DONE
+    assert set(run.counts) <= {ContactState.PLACED, ContactState.UNKNOWN}
+    assert run.counts.get(ContactState.UNKNOWN, 0) <= 4
+    await world.judge(20)
+
+
+async def test_a_crash_between_intent_and_request_is_doubt(world: Any) -> None:
+    """An intent without a result is unknown, always, even if nothing ever left."""
+    async with await SqliteJournal.open(world.path) as journal:
+        await crash(world, CrashingJournal(journal, "intend", "after", 1), concurrency=1)
+    assert world.fake.ledger.posts == 0
+    run, events = await world.run()
+    assert run.counts == {ContactState.PLACED: 19, ContactState.UNKNOWN: 1}
+    assert ("lost", 1, {"reason": "crashed"}) in [
+        (event.kind, event.row, event.data) for event in events
+    ]
+    assert not world.fake.ledger.rings_of(world.number(0))
+    await world.judge(20)
+
+
+async def test_a_crash_after_the_answer_is_doubt(world: Any) -> None:
+    """A call that was placed, and whose result was never written, is unknown; it rang once."""
+    async with await SqliteJournal.open(world.path) as journal:
+        await crash(world, CrashingJournal(journal, "settle", "before", 1), concurrency=1)
+    run, _ = await world.run()
+    assert run.counts == {ContactState.PLACED: 19, ContactState.UNKNOWN: 1}
+    assert len(world.fake.ledger.rings_of(world.number(0))) == 1
+    await world.judge(20)
+
+
+async def test_a_crash_before_the_intent_costs_nothing(world: Any) -> None:
+    """What was not intended is pending still."""
+    async with await SqliteJournal.open(world.path) as journal:
+        await crash(world, CrashingJournal(journal, "intend", "before", 1), concurrency=1)
+    run, _ = await world.run()
+    assert run.counts == {ContactState.PLACED: 20}
+    await world.judge(20)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "method", ["add_campaign", "recover", "stage", "staged", "take_over", "begin_run"]
+)
+async def test_a_crash_while_loading(world: Any, method: str, when: str) -> None:
+    """A crash before the first dial loses nothing: the list is given again, or is there."""
+    async with await SqliteJournal.open(world.path) as journal:
+        await crash(world, CrashingJournal(journal, method, when, 1))
+    assert world.fake.ledger.posts == 0
+    run, _ = await world.run(world.rows(20))
+    assert run.counts == {ContactState.PLACED: 20}
+    await world.judge(20)
+
+
+class FailingApi:
+    """A client whose n-th attempt ends in an error that nobody has foreseen."""
+
+    def __init__(self, real: Any, nth: int, *, after: bool) -> None:
+        self.config = real.config
+        self.projects = real.projects
+        self.voice_agents = self
+        self.get = real.voice_agents.get
+        self._attempt = real.voice_agents.attempt
+        self._left = nth
+        self._after = after
+
+    async def attempt(self, *args: Any, **kwargs: Any) -> Any:
+        self._left -= 1
+        is_the_one = self._left == 0
+        if is_the_one and not self._after:
+            raise ZeroDivisionError
+        call = await self._attempt(*args, **kwargs)
+        if is_the_one:
+            raise ZeroDivisionError
+        return call
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_defect_in_the_client(world: Any, after: bool) -> None:
+    """An exception that proves nothing ends the run, leaves doubt only where a request left."""
+    with pytest.raises(ZeroDivisionError):
+        await world.run(world.rows(9), client=FailingApi(world.hamsa, 3, after=after))
+    assert world.state_counts()["unknown"] == int(after)
+    assert world.state_counts()["dialing"] == 0
+    assert world.ask("SELECT ending, reason FROM runs") == [("interrupted", "ZeroDivisionError")]
+    await world.run()
+    await world.judge(9)
