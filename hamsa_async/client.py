@@ -71,9 +71,11 @@ class HamsaClient:
             retry=retry or RetryPolicy(),
         )
         self._transport = Transport(config, KeySource.find(api_key), session=session, hooks=hooks)
-        self.config = attrs.evolve(config, concurrency_limit=self._transport.concurrency_limit)
-        self.voice_agents = VoiceAgents(self._transport)
-        self.projects = Projects(self._transport)
+        self.config: ClientConfig = attrs.evolve(
+            config, concurrency_limit=self._transport.concurrency_limit
+        )
+        self.voice_agents: VoiceAgents = VoiceAgents(self._transport)
+        self.projects: Projects = Projects(self._transport)
 
     def __repr__(self) -> str:
         return f"<HamsaClient {self.config.base_url} limit={self.config.concurrency_limit}>"

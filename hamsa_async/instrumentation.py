@@ -13,7 +13,7 @@ import attrs
 
 from hamsa_async.errors import Certainty
 
-log = logging.getLogger("hamsa_async")
+log: logging.Logger = logging.getLogger("hamsa_async")
 
 
 @attrs.frozen(kw_only=True)

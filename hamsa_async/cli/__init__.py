@@ -1,6 +1,8 @@
 """The `hamsa` command. Needs the extra `dialer`."""
 
+import os
 import sys
+import threading
 
 _NEEDS = frozenset({"cyclopts", "filelock", "phonenumbers", "platformdirs", "rich"})
 
@@ -26,4 +28,11 @@ def main() -> None:
         code = 2
     # What comes now is too late to change the code, and must not change it.
     INTERRUPTIONS.ignore()
+    if any(
+        not each.daemon for each in threading.enumerate() if each is not threading.main_thread()
+    ):
+        # One still waits for a list that never comes, and Python would wait for it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)

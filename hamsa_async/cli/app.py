@@ -17,7 +17,7 @@ from hamsa_async.cli.output import complain, forgive, print_json
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.errors import HamsaError
 
-app = App(
+app: App = App(
     name="hamsa",
     help="Outbound calls by Hamsa's voice agents: nobody is rung twice, nobody is lost.",
     version=__version__,

@@ -62,9 +62,11 @@ class Tally:
     """The counts, kept up to date by events, and how fast they change."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self.total = loaded.to_dial
+        self.total: int = loaded.to_dial
         # Every state is there from the start: another thread reads while we write.
-        self.counts = {state: loaded.counts.get(state, 0) for state in ContactState}
+        self.counts: dict[ContactState, int] = {
+            state: loaded.counts.get(state, 0) for state in ContactState
+        }
         self._began = time.monotonic()
         self._placed: deque[tuple[int, int]] = deque()  # a second, and how many were placed in it
         self._lock = threading.Lock()

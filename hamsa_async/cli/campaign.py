@@ -26,7 +26,7 @@ _CODES: Final = "Exit codes, the first that applies:\n\n" + "\n".join(
 _AS_TYPED: Final = RunOptions()
 _BESIDE_THE_JOURNAL: Final = ("", "-wal", "-shm")
 
-app = App(name="campaign", help="Call a list of contacts, each once; see how far it is.")
+app: App = App(name="campaign", help="Call a list of contacts, each once; see how far it is.")
 
 
 @app.command(help_epilogue=f"{_STATES}\n\n{_CODES}")

@@ -9,7 +9,7 @@ from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import complain, people
 from hamsa_async.dialer import SqliteJournal
 
-app = App(name="journal", help="Keep the file that remembers who was called.")
+app: App = App(name="journal", help="Keep the file that remembers who was called.")
 
 
 @app.command

@@ -18,7 +18,7 @@ from hamsa_async.dialer.runner import Finish, Runner
 from hamsa_async.errors import DialerError
 from hamsa_async.models import AgentDetails, Project
 
-log = logging.getLogger("hamsa_async")
+log: logging.Logger = logging.getLogger("hamsa_async")
 
 _READ_AHEAD: Final = 1_000  # events that a slow reader may lag behind before dialing waits for it
 

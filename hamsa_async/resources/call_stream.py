@@ -21,7 +21,7 @@ from hamsa_async.errors import (
 )
 from hamsa_async.models.calls import Call, CallRequest
 
-log = logging.getLogger("hamsa_async")
+log: logging.Logger = logging.getLogger("hamsa_async")
 
 Row = CallRequest | Mapping[str, Any]
 

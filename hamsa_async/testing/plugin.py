@@ -4,6 +4,7 @@ It does not insist on pytest-asyncio: other runners of async tests take pytest's
 """
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -12,12 +13,12 @@ from hamsa_async.testing.fake import FakeHamsa
 try:
     import pytest_asyncio
 except ImportError:
-    fixture = pytest.fixture
+    _fixture: Any = pytest.fixture
 else:
-    fixture = pytest_asyncio.fixture  # type: ignore[assignment]
+    _fixture = pytest_asyncio.fixture
 
 
-@fixture
+@_fixture  # type: ignore[untyped-decorator]
 async def fake_hamsa() -> AsyncIterator[FakeHamsa]:
     """A FakeHamsa that listens on a free port of 127.0.0.1 while the test runs."""
     async with FakeHamsa() as fake:

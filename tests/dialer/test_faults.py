@@ -174,7 +174,7 @@ async def test_a_host_that_is_down_for_a_while(world: Any) -> None:
     tried: list[float] = []
 
     async with world.dialer(probe_every=period) as dialer:
-        run = dialer.run(world.campaign(concurrency=8, rate=2000.0), world.rows(60))
+        run = dialer.run(world.campaign(concurrency=8, rate=100.0), world.rows(60))
         kinds: list[EventKind] = []
         up = None
         async for event in run:
