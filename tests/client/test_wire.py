@@ -120,7 +120,7 @@ def test_what_is_json_is_written_the_same_with_and_without_the_extra(
 @pytest.mark.parametrize(
     "value",
     [{1, 2}, NOW, math.nan, math.inf, b"x", object(), "\ud800", [[math.nan]]],
-    ids=str,
+    ids=["set", "datetime", "nan", "inf", "bytes", "object", "surrogate", "deep nan"],
 )
 def test_what_has_no_json_form_is_refused_before_anything_is_sent(value: Any, codec: str) -> None:
     """Also where a faster writer would quietly make something of it."""

@@ -323,7 +323,8 @@ async def test_no_waiting_for_what_only_a_person_settles(world: Any) -> None:
     """Behind a call that is unknown no time helps: also a run that waits ends, and says so."""
     world.fake.faults.for_number(world.number(0), "drop_after")
     await world.run(world.rows(1), name="first")
-    run, events = await world.run(world.rows(3), name="second", wait=True)
+    async with asyncio.timeout(20):
+        run, events = await world.run(world.rows(3), name="second", wait=True)
     assert run.finish.ending is Ending.NOTHING_NOW
     assert run.finish.reason == "number_open"
     assert run.counts == {ContactState.PLACED: 2, ContactState.DEFERRED: 1}
