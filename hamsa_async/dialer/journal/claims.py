@@ -1,6 +1,10 @@
 """One dialer per campaign: a lock that the system lets go of when its holder dies."""
 
+import contextlib
+import os
+import socket
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +15,7 @@ from hamsa_async.errors import JournalError
 # Whoever looks at a lock holds it for an instant, and must not look like a dialer.
 _PATIENCE: Final = 0.2  # seconds
 _PAUSE: Final = 0.01
+_SOMEBODY: Final = "another process"
 
 
 class CampaignLocks:
@@ -30,12 +35,21 @@ class CampaignLocks:
                 return False
             time.sleep(_PAUSE)
         self._held[campaign] = lock
+        self._sign(campaign)
         return True
+
+    def holder(self, campaign: int) -> str:
+        """Say who holds a campaign's lock, and since when, as far as they signed for it."""
+        try:
+            return self._file(campaign, "holder").read_text(encoding="utf-8") or _SOMEBODY
+        except OSError:
+            return _SOMEBODY
 
     def let_go(self, campaign: int) -> None:
         """Release a campaign's lock, if it is ours."""
         lock = self._held.pop(campaign, None)
         if lock is not None:
+            self._file(campaign, "holder").unlink(missing_ok=True)
             lock.release()
 
     def is_taken(self, campaign: int) -> bool:
@@ -54,11 +68,7 @@ class CampaignLocks:
 
     def _try(self, campaign: int) -> FileLock | None:
         # thread_local=False: it is taken in a thread and may be released in another.
-        lock = FileLock(
-            self._journal.with_name(f"{self._journal.name}.campaign-{campaign}.lock"),
-            mode=0o600,
-            thread_local=False,
-        )
+        lock = FileLock(self._file(campaign, "lock"), mode=0o600, thread_local=False)
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -68,3 +78,17 @@ class CampaignLocks:
                 f"journal {self._journal}: its campaign cannot be locked: {error.strerror}"
             ) from error
         return lock
+
+    def _sign(self, campaign: int) -> None:
+        # In a file of its own: whoever tries for the lock empties the lock's file.
+        text = (
+            f"process {os.getpid()} on {socket.gethostname()},"
+            f" since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        )
+        with contextlib.suppress(OSError):  # the lock is what counts
+            file = self._file(campaign, "holder")
+            file.touch(mode=0o600)
+            file.write_text(text, encoding="utf-8")
+
+    def _file(self, campaign: int, kind: str) -> Path:
+        return self._journal.with_name(f"{self._journal.name}.campaign-{campaign}.{kind}")

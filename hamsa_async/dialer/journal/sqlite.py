@@ -271,12 +271,7 @@ class SqliteJournal:
     async def claim(self, campaign: CampaignRecord) -> None:
         if await asyncio.to_thread(self._locks.take, campaign.id):
             return
-        run = await self.last_run(campaign.id)
-        who = (
-            "another process"
-            if run is None or run.ended_at is not None
-            else f"process {run.pid} on {run.host}, since {run.began_at:%Y-%m-%d %H:%M:%S} UTC"
-        )
+        who = await asyncio.to_thread(self._locks.holder, campaign.id)
         raise CampaignRunningError(
             f"campaign {campaign.name} is being run by {who}; only one process can dial it"
         )

@@ -1,6 +1,7 @@
 """The lock of a campaign's one dialer."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ async def test_who_has_it(journal: Any, path: Path) -> None:
     await journal.claim(record)
     async with await SqliteJournal.open(path) as other:
         assert await other.is_claimed(record)
-        with pytest.raises(CampaignRunningError, match="eid is being run by another process"):
+        with pytest.raises(CampaignRunningError, match=r"eid is being run by process .* since"):
             await other.claim(record)
         await journal.begin_run(record.id)
         with pytest.raises(CampaignRunningError, match=r"by process \d+ on .*, since \d{4}-"):
@@ -71,3 +72,14 @@ async def test_who_has_it(journal: Any, path: Path) -> None:
         await other.campaign("eid")
         await other.recover(record.id)
         assert (await other.last_run(record.id)).reason == "crashed"
+
+
+def test_the_holder_is_named(path: Path) -> None:
+    """Whoever is turned away learns which process holds the lock, also after an earlier crash."""
+    path.with_name(f"{path.name}.campaign-1.holder").write_text("process 1 on gone, since then")
+    mine, theirs = CampaignLocks(path), CampaignLocks(path)
+    assert mine.take(1)
+    assert f"process {os.getpid()} on " in theirs.holder(1)
+    assert theirs.holder(2) == "another process"
+    mine.let_all_go()
+    assert theirs.holder(1) == "another process"
