@@ -25,6 +25,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import transform_error
 
+from hamsa_async._leniency import register
 from hamsa_async._masking import mask_text
 from hamsa_async.errors import ResponseSchemaError
 from hamsa_async.models.agents import AgentDetails, CalendarTools, ToolSwitches
@@ -123,6 +124,7 @@ def _make_converter() -> cattrs.Converter:
     made.register_structure_hook_func(
         lambda kind: kind == _AGENT_SOURCE, lambda value, _: LazyAgent(value)
     )
+    register(made)
     return made
 
 
@@ -166,5 +168,5 @@ def _describe(error: BaseException, kind: type | None) -> str:
     """Say what is wrong without repeating the value, which may be a secret."""
     if isinstance(error, KeyError):
         return "required field missing"
-    expected = getattr(kind, "__name__", None) or "the documented type"
+    expected = kind.__name__ if isinstance(kind, type) else "the documented type"
     return f"invalid value, expected {expected}"

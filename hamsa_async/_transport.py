@@ -501,7 +501,7 @@ class Transport:
             data=body,
             headers={
                 "Authorization": f"{self._config.auth_scheme} {exchange.key}",
-                "Accept": "application/json",
+                "Accept": exchange.request.accept,
                 "User-Agent": USER_AGENT,
             },
             timeout=self._timeout,

@@ -6,7 +6,6 @@ Pure functions. Nothing here has a socket, a clock or a loop.
 import contextlib
 import json
 import math
-import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,9 +16,9 @@ import attrs
 
 from hamsa_async._converter import structure
 from hamsa_async._masking import hide, mask_text, secrets_in
+from hamsa_async._operations import CALL, Operation
 from hamsa_async._version import __version__
 from hamsa_async.errors import ConfigurationError, ResponseSchemaError
-from hamsa_async.models.agents import AgentDetails
 from hamsa_async.models.calls import REFERENCE_PARAM, Call, CallRequest
 from hamsa_async.models.projects import Project
 
@@ -31,33 +30,7 @@ except ImportError:  # the `speed` extra; the standard library serves as well, o
 USER_AGENT: Final = f"hamsa-async/{__version__}"
 _MESSAGE_LIMIT: Final = 200
 _NOT_JSON: Final = object()
-_PATH_PART: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "cf-ray", "x-amzn-requestid")
-
-
-@attrs.frozen(kw_only=True)
-class Operation:
-    """One thing that the API can be asked, and whether asking changes the world.
-
-    `writes` decides the column of the retry table: a write is never sent again unless it is
-    proven that nothing came of it.
-    """
-
-    name: str
-    method: str
-    path: str
-    writes: bool
-
-
-CALL: Final = Operation(
-    name="voice_agents.call", method="POST", path="/v1/voice-agents/call", writes=True
-)
-AGENT: Final = Operation(
-    name="voice_agents.get", method="GET", path="/v1/voice-agents/{id}", writes=False
-)
-PROJECT: Final = Operation(
-    name="projects.current", method="GET", path="/v1/projects/by-api-key", writes=False
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -69,6 +42,7 @@ class Request:
     body: bytes | None = attrs.field(default=None, repr=False)
     reference: str | None = None
     to_number: str | None = attrs.field(default=None, repr=False)
+    accept: str = "application/json"
 
     def __attrs_post_init__(self) -> None:
         # The body is what notes that a request was handed to a connection. Without one a write
@@ -140,20 +114,6 @@ def build_call(request: CallRequest) -> Request:
     )
 
 
-def build_read(operation: Operation, **parts: str) -> Request:
-    """Turn a read into its GET, with `parts` filled into the path.
-
-    Raises:
-        ConfigurationError: A part is empty or would leave its place in the path.
-    """
-    for name, value in parts.items():
-        if not isinstance(value, str) or not _PATH_PART.fullmatch(value):
-            raise ConfigurationError(
-                f"{name} must be an id as the API gives it: letters, digits and - only"
-            )
-    return Request(operation=operation, path=operation.path.format(**parts))
-
-
 def encode(value: Any) -> bytes:
     """Write JSON as UTF-8 bytes, the same with and without orjson.
 
@@ -205,7 +165,7 @@ def decode(body: bytes) -> Any:
 # -- answers
 
 
-def _unwrap(answer: Answer) -> Any:
+def unwrap(answer: Answer) -> Any:
     """Take `data` out of the envelope.
 
     `success` is not asked: the reference's own examples print `false` on a 200. An answer
@@ -216,16 +176,17 @@ def _unwrap(answer: Answer) -> Any:
     except ValueError:
         envelope = _NOT_JSON
     if envelope is _NOT_JSON:
-        _misshapen(answer, "not JSON @ $")
+        misshapen(answer, "not JSON @ $")
     if not isinstance(envelope, Mapping):
-        _misshapen(answer, "expected an object @ $")
+        misshapen(answer, "expected an object @ $")
     data = envelope.get("data")
     if data is None:
-        _misshapen(answer, "required field missing @ $.data")
+        misshapen(answer, "required field missing @ $.data")
     return data
 
 
-def _misshapen(answer: Answer, problem: str) -> NoReturn:
+def misshapen(answer: Answer, problem: str) -> NoReturn:
+    """Say that an answer is not the documented shape, and where."""
     raise ResponseSchemaError(
         f"the answer is not the documented shape: {problem}",
         problems=(problem,),
@@ -242,10 +203,10 @@ def parse_call(answer: Answer) -> Call:
     Raises:
         ResponseSchemaError: There is no id in it.
     """
-    data = _unwrap(answer)
+    data = unwrap(answer)
     call_id = _call_id(data)
     if call_id is None:
-        _misshapen(answer, "required field missing @ $.data.id")
+        misshapen(answer, "required field missing @ $.data.id")
     if data.get("id") != call_id:
         data = {**data, "id": call_id}
     with contextlib.suppress(ResponseSchemaError):
@@ -290,21 +251,12 @@ def parse_project(answer: Answer) -> Project:
     Raises:
         ResponseSchemaError: It has no id, or is no project.
     """
-    data = _unwrap(answer)
+    data = unwrap(answer)
     if not isinstance(data, Mapping):
-        _misshapen(answer, "expected an object @ $.data")
+        misshapen(answer, "expected an object @ $.data")
     if _as_id(data.get("id")) is None:
-        _misshapen(answer, "required field missing @ $.data.id")
+        misshapen(answer, "required field missing @ $.data.id")
     return structure(data, Project, at="$.data")
-
-
-def parse_agent(answer: Answer) -> AgentDetails:
-    """Read an agent.
-
-    Raises:
-        ResponseSchemaError: It is no agent.
-    """
-    return structure(_unwrap(answer), AgentDetails, at="$.data")
 
 
 @attrs.frozen(kw_only=True)

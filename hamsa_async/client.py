@@ -11,8 +11,17 @@ from hamsa_async._keys import KeyCallable, KeySource
 from hamsa_async._transport import Transport
 from hamsa_async.config import ClientConfig, RetryPolicy, Timeouts, resolve_base_url
 from hamsa_async.instrumentation import Hook
+from hamsa_async.resources.analytics import Analytics
+from hamsa_async.resources.campaigns import Campaigns
+from hamsa_async.resources.conversations import Conversations
+from hamsa_async.resources.dictionaries import Dictionaries
+from hamsa_async.resources.jobs import Jobs
+from hamsa_async.resources.knowledge_base import KnowledgeBase
+from hamsa_async.resources.numbers import Numbers
 from hamsa_async.resources.projects import Projects
 from hamsa_async.resources.voice_agents import VoiceAgents
+from hamsa_async.resources.voice_agents_v2 import VoiceAgentsV2
+from hamsa_async.resources.web_tools import WebTools, WebToolsV2
 
 
 class HamsaClient:
@@ -75,7 +84,17 @@ class HamsaClient:
             config, concurrency_limit=self._transport.concurrency_limit
         )
         self.voice_agents: VoiceAgents = VoiceAgents(self._transport)
+        self.voice_agents_v2: VoiceAgentsV2 = VoiceAgentsV2(self._transport)
+        self.conversations: Conversations = Conversations(self._transport)
+        self.jobs: Jobs = Jobs(self._transport)
+        self.numbers: Numbers = Numbers(self._transport)
         self.projects: Projects = Projects(self._transport)
+        self.analytics: Analytics = Analytics(self._transport)
+        self.campaigns: Campaigns = Campaigns(self._transport)
+        self.web_tools: WebTools = WebTools(self._transport)
+        self.web_tools_v2: WebToolsV2 = WebToolsV2(self._transport)
+        self.knowledge_base: KnowledgeBase = KnowledgeBase(self._transport)
+        self.dictionaries: Dictionaries = Dictionaries(self._transport)
 
     def __repr__(self) -> str:
         return f"<HamsaClient {self.config.base_url} limit={self.config.concurrency_limit}>"

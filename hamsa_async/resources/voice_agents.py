@@ -5,18 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from hamsa_async._limits import Pace
-from hamsa_async._transport import Transport
-from hamsa_async._wire import AGENT, build_call, build_read, parse_agent, parse_call
-from hamsa_async.models.agents import AgentDetails
+from hamsa_async._requests import build_call_from_number
+from hamsa_async._wire import build_call, parse_call
 from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
 from hamsa_async.resources.call_stream import CallStream
+from hamsa_async.resources.saved_agents import SavedAgents
 
 
-class VoiceAgents:
+class VoiceAgents(SavedAgents):
     """Calls and agents. Made by `HamsaClient`."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
     async def call(
         self,
@@ -79,6 +76,55 @@ class VoiceAgents:
             )
         )
 
+    async def call_from_number(
+        self,
+        *,
+        to_number: str,
+        from_number: str,
+        voice_agent_id: str | None = None,
+        agent_details: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        reference: str | None = None,
+        not_after: datetime | None = None,
+    ) -> Call:
+        """Place one call from a number that is registered with Hamsa.
+
+        As `call`, over the other route, which documents the caller number as required and takes
+        a webhook from the agent only.
+
+        Args:
+            to_number: As in `call`.
+            from_number: The caller number, E.164; the API calls it `phoneNumber`.
+            voice_agent_id: As in `call`.
+            agent_details: As in `call`.
+            params: As in `call`.
+            reference: As in `call`.
+            not_after: As in `call`.
+
+        Returns:
+            The placed call: its id and its agent's, for this route answers nothing else.
+
+        Raises:
+            HamsaError: As `call`.
+
+        Cancellation:
+            As `call`.
+
+        Source: `POST /v1/voice-agents/phone-number/call`.
+        """
+        request = CallRequest(
+            to_number=to_number,
+            from_number=from_number,
+            voice_agent_id=voice_agent_id,
+            agent_details=agent_details,
+            params={} if params is None else params,
+            reference=reference,
+            not_after=not_after,
+        )
+        return await self._transport.send(
+            build_call_from_number(request), parse_call, not_after=not_after
+        )
+
     def call_many(
         self,
         rows: Iterable[CallRequest | Mapping[str, Any]]
@@ -137,17 +183,6 @@ class VoiceAgents:
             pace=pace,
             not_after=request.not_after,
         )
-
-    async def get(self, voice_agent_id: str) -> AgentDetails:
-        """Read a saved agent.
-
-        Source: `GET /v1/voice-agents/{voiceAgentId}`.
-
-        Raises:
-            NotFoundError: There is no such agent in this project.
-            HamsaError: Nothing was learnt; a read may always be tried again.
-        """
-        return await self._transport.send(build_read(AGENT, id=voice_agent_id), parse_agent)
 
     async def _place(self, request: CallRequest) -> Call:
         return await self._transport.send(

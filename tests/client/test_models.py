@@ -22,8 +22,9 @@ from hamsa_async import (
     ToolSwitches,
     WebhookAuth,
 )
+from hamsa_async._answers import reads
 from hamsa_async._converter import camel_case, structure
-from hamsa_async._wire import Answer, parse_agent, parse_call, parse_project
+from hamsa_async._wire import Answer, parse_call, parse_project
 from hamsa_async.testing import FAKE_AGENT_ID, FakeHamsa
 
 SAMPLE = Path(__file__).parent.parent / "contract" / "start-a-call.response.json"
@@ -229,7 +230,7 @@ def test_a_project_that_is_none_names_the_path(body: Any, path: str) -> None:
 def test_an_agent_that_is_none_names_the_path() -> None:
     """Every problem of it, not only the first."""
     with pytest.raises(ResponseSchemaError) as caught:
-        parse_agent(answer({"data": {"id": "a", "voiceRecord": [], "createdAt": 5}}))
+        reads(AgentDetails)(answer({"data": {"id": "a", "voiceRecord": [], "createdAt": 5}}))
     assert sorted(problem.rpartition(" @ ")[2] for problem in caught.value.problems) == [
         "$.data.createdAt",
         "$.data.voiceRecord",
@@ -269,7 +270,7 @@ def test_whatever_comes_with_an_id_is_a_call_and_nothing_of_it_is_lost(
 @given(body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_answer_makes_a_parser_raise_anything_but_its_own_error(body: bytes) -> None:
     """Whatever bytes come."""
-    for parse in (parse_call, parse_project, parse_agent):
+    for parse in (parse_call, parse_project, reads(AgentDetails)):
         try:
             parse(answer(body))
         except ResponseSchemaError as error:

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hamsa_async import _wire as wire
+from hamsa_async._operations import AGENT
+from hamsa_async._requests import build
 from hamsa_async._wire import (
-    AGENT,
     Answer,
     Request,
     build_call,
-    build_read,
     decode,
     encode,
     find_call_id,
@@ -142,7 +142,7 @@ def test_what_is_nested_without_end_is_refused(codec: str) -> None:
 def test_a_part_of_a_path_stays_in_its_place(part: str) -> None:
     """What is no id never becomes another route."""
     try:
-        path = build_read(AGENT, id=part).path
+        path = build(AGENT, id=part).path
     except ConfigurationError:
         return
     assert path == f"/v1/voice-agents/{part}"
@@ -155,7 +155,7 @@ def test_a_part_of_a_path_stays_in_its_place(part: str) -> None:
 def test_what_is_no_id_is_refused(part: Any) -> None:
     """Before it becomes a path."""
     with pytest.raises(ConfigurationError):
-        build_read(AGENT, id=part)
+        build(AGENT, id=part)
 
 
 def test_a_write_without_a_body_cannot_be_made() -> None:
