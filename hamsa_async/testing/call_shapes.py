@@ -28,6 +28,11 @@ def job(call: Call, now: datetime) -> dict[str, Any]:
     }
 
 
+def receipt(call: Call, _: datetime) -> dict[str, Any]:
+    """The answer of the route for registered numbers."""
+    return {"voiceAgentId": call.ring.voice_agent_id, "jobId": call.ring.call_id}
+
+
 def conversation(call: Call, now: datetime) -> dict[str, Any]:
     """The call in full."""
     talked = call.status(now) == "COMPLETED"

@@ -25,6 +25,8 @@ from aiohttp import web
 from attrs import validators
 
 from hamsa_async.testing.account import SHAPES
+from hamsa_async.testing.catalogue import Catalogue
+from hamsa_async.testing.catalogue_routes import CatalogueRoutes
 from hamsa_async.testing.clock import ServerClock
 from hamsa_async.testing.connections import Connection, ConnectionServer, NoAnswer
 from hamsa_async.testing.control import Control
@@ -165,6 +167,7 @@ class FakeHamsa:
     _clock: ServerClock = attrs.field(init=False, repr=False)
     _calls: Calls = attrs.field(init=False, factory=Calls, repr=False)
     _placing: Placing = attrs.field(init=False, repr=False)
+    _catalogue: Catalogue = attrs.field(init=False, repr=False)
     _routes: Sequence[Route] = attrs.field(init=False, repr=False)
     _handling: "set[asyncio.Task[Any]]" = attrs.field(init=False, factory=set, repr=False)
     _server: ConnectionServer | None = attrs.field(init=False, default=None, repr=False)
@@ -176,7 +179,9 @@ class FakeHamsa:
         self._clock = ServerClock(lambda: self.clock())  # noqa: PLW0108  it may be replaced
         self._placing = Placing(self, self._clock, self._calls)
         reads = Reads(self, self._clock, self._calls)
-        self._routes = all_routes(self._placing, reads, Control(self))
+        self._catalogue = Catalogue(self, self._clock)
+        kept = CatalogueRoutes(self, self._clock, self._calls, self._catalogue)
+        self._routes = all_routes(self._placing, reads, kept, Control(self))
 
     @property
     def base_url(self) -> str:
@@ -262,6 +267,7 @@ class FakeHamsa:
         self.faults.clear()
         self.requests.clear()
         self._calls.clear()
+        self._catalogue.clear()
         self.max_in_flight = self.in_flight
         self._placing.start_afresh()
 

@@ -56,6 +56,15 @@ class Order:
             webhook_url=body.get("webhookUrl"),
         )
 
+    @classmethod
+    def read_from_number(cls, body: Mapping[str, Any]) -> "Order":
+        """Read the body of a request to the route for registered numbers."""
+        if not isinstance(body.get("phoneNumber"), str) or not body["phoneNumber"]:
+            raise refuse(400, "phoneNumber must be a phone number such as +971500000123")
+        if body.get("agentDetails") is None and not isinstance(body.get("params"), dict):
+            raise refuse(400, "params must be an object")
+        return cls.read({**body, "fromNumber": body["phoneNumber"]})
+
 
 def _params_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
     inline = body.get("agentDetails")

@@ -4,16 +4,16 @@ import asyncio
 import inspect
 import random
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
 from hamsa_async.testing.account import inline_agent, saved_agent
 from hamsa_async.testing.bucket import Bucket
-from hamsa_async.testing.call_shapes import job
+from hamsa_async.testing.call_shapes import job, receipt
 from hamsa_async.testing.clock import ServerClock
 from hamsa_async.testing.connections import Connection
 from hamsa_async.testing.faults import Answer
@@ -22,6 +22,9 @@ from hamsa_async.testing.lifecycle import Call, Calls
 from hamsa_async.testing.messages import RefusedError, authorise, json_object, success
 from hamsa_async.testing.orders import Order, number_in, reference_in
 from hamsa_async.testing.settings import Observed
+
+_Read: TypeAlias = Callable[[Mapping[str, Any]], Order]
+_Show: TypeAlias = Callable[[Call, datetime], dict[str, Any]]
 
 # What a fault that was told not to ring may still claim.
 _NOT_RUNG: Final = success({})
@@ -46,10 +49,21 @@ class Placing:
         self, request: web.BaseRequest, connection: Connection, _: str
     ) -> Answer | None:
         """Answer a POST, and note in the ledger what it was told."""
+        return await self._respond(request, connection, Order.read, job)
+
+    async def respond_from_number(
+        self, request: web.BaseRequest, connection: Connection, _: str
+    ) -> Answer | None:
+        """The same by the route for registered numbers, which says less of the call."""
+        return await self._respond(request, connection, Order.read_from_number, receipt)
+
+    async def _respond(
+        self, request: web.BaseRequest, connection: Connection, read: _Read, show: _Show
+    ) -> Answer | None:
         post = self._fake.ledger.arrived(self._clock.now())
         with self._in_flight():
             try:
-                answer = await self._placed(request, connection, post)
+                answer = await self._placed(request, connection, post, read, show)
             except RefusedError as refusal:
                 answer = refusal.answer
         self._fake.ledger.note(post, status=answer and answer.status)
@@ -66,20 +80,25 @@ class Placing:
             fake.in_flight -= 1
 
     async def _placed(
-        self, request: web.BaseRequest, connection: Connection, post: int
+        self,
+        request: web.BaseRequest,
+        connection: Connection,
+        post: int,
+        read: _Read,
+        show: _Show,
     ) -> Answer | None:
         fake = self._fake
         body = await json_object(request, connection)
         fake.ledger.note(post, phone_number=number_in(body), reference=reference_in(body))
         await self._tell(body)
         authorise(request, scheme=fake.scheme, keys=fake.api_keys)
-        order = Order.read(body)
+        order = read(body)
         agent = self._agent_for(order)
         self._admit()
         planned = fake.faults.choose("call", order.to_number)
         rings = planned is None or planned.rings
         fake.ledger.note(post, rang=rings, fault=planned and planned.name)
-        answer = await self._ring(order, agent, post) if rings else _NOT_RUNG
+        answer = await self._ring(order, agent, post, show) if rings else _NOT_RUNG
         if planned is None:
             return answer
         return await planned.strike(connection.exchange(request, answer, self._clock.now()))
@@ -101,13 +120,13 @@ class Placing:
             refusal = Answer.error(429).with_header("Retry-After", self._fake.retry_after)
             raise RefusedError(refusal)
 
-    async def _ring(self, order: Order, agent: Mapping[str, Any], post: int) -> Answer:
+    async def _ring(self, order: Order, agent: Mapping[str, Any], post: int, show: _Show) -> Answer:
         call = self._new_call(order, agent, post)
         self._fake.ledger.rang(call.ring)
         self._calls.add(call)
         delay = self._random.uniform(*self._fake.latency)
         # Rendered first: what an answer says is true when it is made, not when it arrives.
-        answer = success(job(call, self._clock.now()))
+        answer = success(show(call, self._clock.now()))
         if delay:
             await asyncio.sleep(delay)
         return answer

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import attrs
 from aiohttp import web
 
+from hamsa_async.testing.catalogue_routes import CatalogueRoutes
 from hamsa_async.testing.connections import Connection
 from hamsa_async.testing.control import Control
 from hamsa_async.testing.faults import Answer
@@ -37,12 +38,16 @@ class Route:
         return re.compile(re.sub(r"\{\w+\}", "([^/]+)", self.name))
 
 
-def all_routes(placing: Placing, reads: Reads, control: Control) -> Sequence[Route]:
+def all_routes(
+    placing: Placing, reads: Reads, catalogue: CatalogueRoutes, control: Control
+) -> Sequence[Route]:
     """Every route there is. Of two that fit, the first goes."""
     return (
         Route(name="POST /v1/voice-agents/call", answer=placing.respond),
+        Route(name="POST /v1/voice-agents/phone-number/call", answer=placing.respond_from_number),
         Route(name="GET /v1/voice-agents/conversation/{conversationId}", answer=reads.conversation),
         Route(name="GET /v1/voice-agents/conversations/minimal-list", answer=reads.minimal_list),
+        *(Route(name=name, answer=answer) for name, answer in catalogue),
         Route(name="GET /v1/voice-agents/{voiceAgentId}", answer=reads.agent),
         Route(name="GET /v1/projects/by-api-key", answer=reads.project),
         Route(name="GET /_fake/ledger", counted=False, answer=control.show_ledger),
