@@ -21,6 +21,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)  # the classifiers are the one list
 
 RUFF = "ruff==0.17.*"  # a new minor brings new rules, which `ALL` would take in unseen
+PRISM = "@stoplight/prism-cli@5"
 DOCS = Path("docs")
 
 
@@ -94,3 +95,23 @@ def bench(session: nox.Session) -> None:
     """Measure speed and memory, as ratios within one run."""
     install_wheel(session, "all", "test")
     session.run("python", "tests/benchmarks/campaign.py", *session.posargs)
+
+
+@nox.session(requires=["wheel"])
+def contract(session: nox.Session) -> None:
+    """Hold the client against Prism, and FakeHamsa against schemathesis; needs Node's npm."""
+    install_wheel(session, "all", "test", also=("schemathesis>=4.0",))
+    folder = Path(session.create_tmp()).resolve()
+    session.run(
+        "npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", PRISM, external=True
+    )
+    prism = folder / "node_modules" / ".bin" / "prism"
+    session.run(
+        "python",
+        "-Im",
+        "pytest",
+        "-m",
+        "contract",
+        *session.posargs,
+        env={"HAMSA_PRISM": str(prism)},
+    )
