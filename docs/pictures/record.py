@@ -40,7 +40,7 @@ async def record(console: Console) -> None:
                 board.show(event)
                 placed += event.kind is EventKind.PLACED
                 if placed == 20 and event.kind is EventKind.PLACED:
-                    console.print(board.frame())
+                    console.print(board.picture())
             console.print()
             reasons = await dialer.journal.reasons(loaded.record.id)
             console.print(counts_table(run.counts, reasons, MEANINGS))

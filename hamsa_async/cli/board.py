@@ -156,7 +156,7 @@ class LiveBoard:
         self._title = f"campaign {visible(loaded.campaign.name)}"
         self._notes: tuple[str, ...] = ()
         self._live = Live(
-            get_renderable=self._draw, console=console, refresh_per_second=_FRAMES, transient=False
+            get_renderable=self.picture, console=console, refresh_per_second=_FRAMES, transient=False
         )
 
     def __enter__(self) -> Self:
@@ -181,7 +181,8 @@ class LiveBoard:
         """Take the journal's counts for the last picture."""
         self._tally.correct(counts)
 
-    def _draw(self) -> RenderableType:
+    def picture(self) -> RenderableType:
+        """What is shown now."""
         tally = self._tally
         width = self._console.width
         bar = Table.grid(padding=(0, 1))
