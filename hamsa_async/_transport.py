@@ -1,4 +1,4 @@
-"""The only module of the client that knows aiohttp: one exchange, watched from begin to end.
+"""One exchange after another over aiohttp, each watched from begin to end.
 
 An exchange runs in a task of its own, so that a caller who is cancelled leaves at once while a
 request that was handed to a connection still comes to its end, with its slot held and its id
@@ -12,10 +12,8 @@ import functools
 import itertools
 import logging
 import math
-import select
 import sys
 import time
-import urllib.request
 import warnings
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
@@ -23,15 +21,15 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import aiohttp
 import attrs
-from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
+from hamsa_async._handover import MarkedBody, NotHandedError
 from hamsa_async._keys import KeySource
 from hamsa_async._limits import Door, LongCooldownError, Pace, Pass, RateLimited
 from hamsa_async._masking import mask_number
 from hamsa_async._pull import see_through
 from hamsa_async._retry import Retryable, RetryBudget, Tries, pause, try_again
-from hamsa_async._urls import is_loopback
+from hamsa_async._sessions import limit_of_borrowed, open_session, proxy_for
 from hamsa_async._verdicts import Again, Ending, Verdict, failure, judge
 from hamsa_async._wire import USER_AGENT, Answer, Request, moment_after, retry_after
 from hamsa_async.config import ClientConfig
@@ -56,103 +54,12 @@ T = TypeVar("T")
 
 log = logging.getLogger("hamsa_async")
 
-# A bare Node server closes an idle connection after 5 s. Keeping ours for less is what keeps a
-# request from leaving on a connection that the server is just closing: the one setting that
-# takes out most of the doubt.
-KEEP_ALIVE: Final = 4.0  # seconds
-
 _NEVER_CONNECTED: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
 )
-
-
-class NotHandedError(Exception):
-    """The request was not written, whatever became of its connection."""
-
-
-class MarkedBody(aiohttp.BytesPayload):
-    """A request's body that knows whether the request was handed to a connection.
-
-    Headers and body leave in one write, so the moment before it is the last at which it is
-    proven that nothing was sent. A connection that is closed, or on which bytes are waiting,
-    is not written to: those bytes are the answer to somebody else's question (an edge says 408
-    or 429 on an idle connection before it closes it), and they would be taken for ours.
-
-    Args:
-        body: The bytes.
-        not_after: When it must not be written any more, in POSIX seconds. By the wall clock,
-            which also runs while a laptop sleeps.
-    """
-
-    def __init__(self, body: bytes, *, not_after: float | None = None) -> None:
-        super().__init__(body, content_type="application/json")
-        self.handed = False
-        self.sealed = False
-        """Whether it must not be written any more."""
-        self.was_stale = False
-        """Whether it was not written because its kept connection was no good any more."""
-        self._not_after = not_after
-
-    def afresh(self) -> "MarkedBody":
-        """The same body for another connection."""
-        return MarkedBody(self._value, not_after=self._not_after)
-
-    async def write_with_length(
-        self, writer: AbstractStreamWriter, content_length: int | None
-    ) -> None:
-        """Look at the connection, note the moment, write."""
-        self._hand_to(cast("aiohttp.http_writer.StreamWriter", writer))
-        await super().write_with_length(writer, content_length)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """The same without a length."""
-        await self.write_with_length(writer, None)
-
-    def _hand_to(self, writer: "aiohttp.http_writer.StreamWriter") -> None:
-        # Once only: a client library that repeats a request for us would ring twice.
-        if self.sealed or self.handed:
-            raise NotHandedError("it is not to be written any more")
-        if self._not_after is not None and time.time() >= self._not_after:
-            raise NotHandedError("not_after passed while it waited for a connection")
-        connection: Any = writer.protocol
-        if not _is_fit(connection):
-            self.was_stale = _has_answered(connection)
-            raise NotHandedError("the connection was not fit to be written to")
-        self.handed = True
-
-
-def _is_fit(connection: Any) -> bool:
-    """Whether what comes back on a connection will be the answer to what is written now."""
-    transport = connection.transport
-    if transport is None or transport.is_closing() or connection.should_close:
-        return False
-    if transport.get_extra_info("sslcontext") is not None and not _has_answered(connection):
-        # A fresh TLS 1.3 connection has the server's session tickets waiting.
-        return True
-    # The kernel may hold bytes, or an end, that the loop has not seen yet.
-    socket = transport.get_extra_info("socket")
-    return socket is None or not _is_readable(socket.fileno())
-
-
-def _has_answered(connection: Any) -> bool:
-    """Whether a connection was used before."""
-    return connection._payload is not None  # noqa: SLF001 - aiohttp tells it nowhere else
-
-
-if hasattr(select, "poll"):
-
-    def _is_readable(descriptor: int) -> bool:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
-
-else:  # pragma: no cover - Windows has no poll, and no limit of 1024 for its select
-
-    def _is_readable(descriptor: int) -> bool:
-        return bool(select.select([descriptor], [], [], 0)[0])
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -252,9 +159,9 @@ class Transport:
         self._borrowed = session is not None
         limit = config.concurrency_limit
         if session is not None:
-            limit = _limit_of_borrowed(session, limit)
+            limit = limit_of_borrowed(session, limit)
         self.concurrency_limit = limit
-        self._proxy = None if session is not None else _proxy_for(config.base_url)
+        self._proxy = None if session is not None else proxy_for(config.base_url)
         self._session = session
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
@@ -595,12 +502,7 @@ class Transport:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # Our slots are the only queue: a connection waited for would count as response
-                # time and end in a timeout that proves nothing.
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
+            self._session = open_session()
         return self._session
 
     # -- the end
@@ -705,48 +607,6 @@ def _tell_cooldown(teller: Teller, gate: str, seconds: float) -> None:
 
 def _shut() -> NotSentError:
     return NotSentError("the client was closed", certainty=Certainty.NOT_SENT)
-
-
-def _limit_of_borrowed(session: aiohttp.ClientSession, limit: int) -> int:
-    """Fit our bound to a borrowed session's pool, and refuse a session that cannot serve."""
-    if session.closed:
-        raise ConfigurationError("the session is closed; nothing can be sent over it")
-    if session.auth is not None:
-        raise ConfigurationError(
-            "the session has auth= set, which clashes with the API key's header; use another"
-        )
-    connector = session.connector
-    pools = [limit]
-    if connector is not None:
-        pools += [size for size in (connector.limit, connector.limit_per_host) if size > 0]
-    if min(pools) < limit:
-        log.warning(
-            "the borrowed session's pool holds %d connections: concurrency_limit lowered from %d",
-            min(pools),
-            limit,
-            extra={"action": "concurrency_lowered"},
-        )
-    return min(pools)
-
-
-def _proxy_for(base_url: str) -> str | None:
-    """Read the proxy environment once: `trust_env` would read it at every request.
-
-    Raises:
-        ConfigurationError: It names a proxy that HTTP cannot use.
-    """
-    url = URL(base_url)
-    if is_loopback(base_url):
-        return None
-    with contextlib.suppress(OSError):
-        if url.host and urllib.request.proxy_bypass(url.host):
-            return None
-    proxy = urllib.request.getproxies().get(url.scheme)
-    if proxy is not None and not proxy.startswith(("http://", "https://")):
-        raise ConfigurationError(
-            f"the proxy that {url.scheme}_proxy names must be a URL that begins with http://"
-        )
-    return proxy
 
 
 def _caller() -> str:

@@ -156,7 +156,10 @@ class LiveBoard:
         self._title = f"campaign {visible(loaded.campaign.name)}"
         self._notes: tuple[str, ...] = ()
         self._live = Live(
-            get_renderable=self.picture, console=console, refresh_per_second=_FRAMES, transient=False
+            get_renderable=self.picture,
+            console=console,
+            refresh_per_second=_FRAMES,
+            transient=False,
         )
 
     def __enter__(self) -> Self:

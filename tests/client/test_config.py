@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hamsa_async import ClientConfig, ConfigurationError, HamsaClient, RetryPolicy, Timeouts
-from hamsa_async._transport import _proxy_for
+from hamsa_async._sessions import proxy_for
 from hamsa_async.config import REGIONS, resolve_base_url
 
 
@@ -148,10 +148,10 @@ def test_the_proxy_environment_is_read_once_and_not_for_this_machine(
     """`no_proxy` counts, loopback is never proxied, and what is no proxy is refused by name."""
     monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
-    assert _proxy_for("https://api.invalid") == "http://proxy.invalid:3128"
-    assert _proxy_for("http://127.0.0.1:1") is None
+    assert proxy_for("https://api.invalid") == "http://proxy.invalid:3128"
+    assert proxy_for("http://127.0.0.1:1") is None
     monkeypatch.setenv("no_proxy", "api.invalid")
-    assert _proxy_for("https://api.invalid") is None
+    assert proxy_for("https://api.invalid") is None
     monkeypatch.delenv("no_proxy")
     monkeypatch.setenv("https_proxy", "socks5://user:hunter2@proxy.invalid")
     with pytest.raises(ConfigurationError, match="https_proxy") as caught:

@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 from hamsa_async import Certainty, HamsaClient, NotSentError, OutcomeUnknownError, Timeouts
-from hamsa_async._transport import MarkedBody
+from hamsa_async._handover import MarkedBody
 from hamsa_async.testing import FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]
