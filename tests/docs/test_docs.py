@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,16 @@ DOCS = ROOT / "docs"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts]
 
 STATUSES = range(100, 600)
+
+
+def test_the_layers_drawn_are_those_checked() -> None:
+    """The design page draws the layers that the lint session checks."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (checked,) = (one["layers"] for one in contracts if one["type"] == "layers")
+    text = (DOCS / "explanation/design.md").read_text(encoding="utf-8")
+    drawn = text.partition("## Layers")[2].split("```")[1].split("\n")[1:-1]
+    assert [line.split() for line in drawn] == [line.split(" | ") for line in checked]
 
 
 # -- the retry table

@@ -59,8 +59,9 @@ class GroupWriter:
             waited for.
         """
         if self._broken is not None:
+            # Whichever of several writers is heard first, the reason is the one that counts.
             raise JournalError(
-                f"journal {self._path}: nothing is written to it after it failed"
+                f"{self._broken}; nothing is written after it failed"
             ) from self._broken
         if self._closing:
             raise JournalError(f"journal {self._path}: it is closed")
