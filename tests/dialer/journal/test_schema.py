@@ -63,6 +63,7 @@ async def test_only_its_owner_may_read_it(world: Any, tmp_path: Path) -> None:
                 "journal.db",
                 "journal.db-wal",
                 "journal.db-shm",
+                "journal.db.campaign-1.holder",
                 "journal.db.campaign-1.lock",
                 "copy.db",
             }
