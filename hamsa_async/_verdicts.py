@@ -224,7 +224,11 @@ def _advice(verdict: Verdict) -> str:
 def _happened(answer: Answer | None, cause: BaseException | None, problems: tuple[str, ...]) -> str:
     if answer is not None:
         return f"status {answer.status}" + (f", {'; '.join(problems)}" if problems else "")
-    return type(cause).__name__ if cause is not None else "no answer"
+    if cause is None:
+        return "no answer"
+    host, port = getattr(cause, "host", None), getattr(cause, "port", None)
+    where = f"no connection to {host}:{port}, " if host and port else ""
+    return f"{where}{type(cause).__name__}"
 
 
 def _presentable(cause: BaseException | None) -> BaseException | None:

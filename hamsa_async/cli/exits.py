@@ -38,7 +38,9 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.INTERRUPTED: "interrupted; running it again resumes",
     Exit.UNKNOWNS: "done, but some calls may have rung and nothing proves it",
     Exit.FAILURES: "done, with contacts that were refused or expired",
-    Exit.NOTHING_NOW: "nothing to do now: what is left is deferred (--no-wait)",
+    Exit.NOTHING_NOW: (
+        "nothing to do now: what is left is deferred (with --no-wait, or where no waiting helps)"
+    ),
     Exit.DONE: "all done",
 }
 

@@ -201,7 +201,7 @@ class _Work:
         if self.options.as_json:
             await summary.print_json(code)
         else:
-            await summary.print()
+            await summary.print(kept=not self.options.fake)
         summary.tell_the_end(code, resumable=not self.options.fake)
         return code
 

@@ -47,8 +47,12 @@ class Summary:
         counts = await journal.counts(record.id)
         return cls(journal=journal, record=record, finish=finish, counts=counts)
 
-    async def print(self) -> None:
-        """Show it to a person: the counts, and the rows where they are few."""
+    async def print(self, *, kept: bool) -> None:
+        """Show it to a person: the counts, and the rows where they are few.
+
+        Args:
+            kept: Whether the journal stays, so that it can be asked later.
+        """
         console = results()
         reasons = await self.journal.reasons(self.record.id)
         console.print()
@@ -57,9 +61,8 @@ class Summary:
             console.print()
             console.print(await self._rows(console))
         else:
-            people().print(
-                f"each row: hamsa campaign report {visible(self.record.name)}", style="dim"
-            )
+            way = f"hamsa campaign report {visible(self.record.name)}" if kept else "add --json"
+            people().print(f"each row: {way}", style="dim")
 
     async def print_json(self, code: Exit) -> None:
         """Print the one JSON document of the run."""
@@ -84,9 +87,7 @@ class Summary:
             return
         texts = {
             Ending.DONE: "done",
-            Ending.NOTHING_NOW: (
-                f"nothing to do now ({finish.reason}); next at {clock(finish.next_at)}"
-            ),
+            Ending.NOTHING_NOW: _nothing_now(finish),
             Ending.INTERRUPTED: f"interrupted ({finish.reason})",
             Ending.HALTED: f"halted: {finish.reason}",
         }
@@ -95,7 +96,8 @@ class Summary:
             for state in (ContactState.UNKNOWN, ContactState.REFUSED, ContactState.EXPIRED)
             if self.counts.get(state)
         ]
-        if resumable and finish.ending is not Ending.DONE:
+        waits_in_vain = finish.ending is Ending.NOTHING_NOW and finish.next_at is None
+        if resumable and finish.ending is not Ending.DONE and not waits_in_vain:
             more.append(f"run --name {self.record.name} again to go on")
         complain("; ".join([texts[finish.ending], *more]) + f" (exit code {code.value})")
 
@@ -113,6 +115,15 @@ class Summary:
             cells = _cells(row)
             table.add_row(*(cells[name] for name in names))
         return table
+
+
+def _nothing_now(finish: Finish) -> str:
+    if finish.next_at is not None:
+        return f"nothing to do now ({finish.reason}); next at {clock(finish.next_at)}"
+    return (
+        f"nothing to do ({finish.reason}): what is left has numbers at which another campaign's"
+        " call may have rung; no time frees them, somebody must find out"
+    )
 
 
 def _cells(row: ReportRow) -> dict[str, str]:

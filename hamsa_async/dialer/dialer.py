@@ -292,8 +292,8 @@ class Dialer:
     async def _check_resumable(self, campaign: Campaign, record: CampaignRecord) -> None:
         if not record.loaded:
             raise CampaignError(
-                f"the list of campaign {campaign.name!r} was not read to its end: run it with the"
-                " list again"
+                f"the list of campaign {campaign.name!r} was not taken over (it was refused, or"
+                " not read to its end): run it with a list again"
             )
         self._check_from_number(campaign, await self.journal.without_from_number(record.id))
 

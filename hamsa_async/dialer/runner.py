@@ -238,7 +238,10 @@ class Runner:
         following = following or await self._journal.next_due(self._id)
         if following is not None:
             until, reason = following
-            self._finish = Finish(ending=Ending.NOTHING_NOW, reason=reason, next_at=until)
+            # A run that would have waited knows that no time frees what is left.
+            self._finish = Finish(
+                ending=Ending.NOTHING_NOW, reason=reason, next_at=None if self._wait else until
+            )
         return False
 
     async def _until(self, moment: datetime, reason: str) -> None:

@@ -20,6 +20,7 @@ from hamsa_async.cli.arguments import (
 from hamsa_async.cli.board import Tally, describe, span
 from hamsa_async.cli.exits import Exit, after_call, after_failure, after_run, before_dialing
 from hamsa_async.cli.output import Forgiving, shown, visible
+from hamsa_async.cli.summary import Summary
 from hamsa_async.dialer import ContactState, DialerEvent, Ending, EventKind, Finish, ReportRow
 from hamsa_async.dialer.report import MEANINGS, write_csv, write_json
 from hamsa_async.errors import (
@@ -223,3 +224,15 @@ async def test_json_of_no_rows() -> None:
     target = io.StringIO()
     assert await write_json({}, _rows(), target) == 0
     assert target.getvalue() == '{"rows": [\n]}\n'
+
+
+def test_the_end_promises_no_time_where_none_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    """A contact behind somebody's unknown call waits for a person: no `next at`, no `run again`."""
+    record: Any = SimpleNamespace(name="eid")
+    finish = Finish(ending=Ending.NOTHING_NOW, reason="number_open")
+    summary = Summary(journal=record, record=record, finish=finish, counts={})
+    summary.tell_the_end(Exit.NOTHING_NOW, resumable=True)
+    said = capsys.readouterr().err
+    assert "somebody must find out" in said
+    assert "next at" not in said
+    assert "again" not in said

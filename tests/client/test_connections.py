@@ -37,9 +37,10 @@ async def not_sent(client: HamsaClient, place: Place, **options: Any) -> NotSent
 async def test_a_refused_port_is_not_sent_and_tried_three_times(
     free_port: int, connect: Connect, place: Place
 ) -> None:
-    """Nobody listens: nothing was sent, provably."""
+    """Nobody listens: nothing was sent, provably; the error names where nobody does."""
     client = await connect(f"http://127.0.0.1:{free_port}")
     error = await not_sent(client, place)
+    assert f"no connection to 127.0.0.1:{free_port}" in str(error)
     assert error.attempts == 3
     assert isinstance(error.__cause__, OSError)
 

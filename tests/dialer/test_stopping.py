@@ -327,6 +327,7 @@ async def test_no_waiting_for_what_only_a_person_settles(world: Any) -> None:
         run, events = await world.run(world.rows(3), name="second", wait=True)
     assert run.finish.ending is Ending.NOTHING_NOW
     assert run.finish.reason == "number_open"
+    assert run.finish.next_at is None
     assert run.counts == {ContactState.PLACED: 2, ContactState.DEFERRED: 1}
     assert [event.data["reason"] for event in events if event.kind is EventKind.DEFERRED] == [
         "number_open"
