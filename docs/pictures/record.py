@@ -45,7 +45,7 @@ async def record(console: Console) -> None:
             reasons = await dialer.journal.reasons(loaded.record.id)
             console.print(counts_table(run.counts, reasons, MEANINGS))
             console.print()
-            console.print("done (exit code 0)")
+            console.print("done")
             rung_twice = fake.ledger.rung_twice()
             console.print(
                 f"the fake server's own ledger: {len(fake.ledger.rings)} rings,"
