@@ -5,43 +5,26 @@ Source: docs.tryhamsa.com/api-reference/endpoint/start-a-call. The older page ca
 be missing or null; a field we do not know is kept in `extra`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
 
-from hamsa_async._masking import show_text
+from hamsa_async.models._declaring import Value, extra
 
 
-def _extra() -> Any:
-    return attrs.field(factory=dict)
-
-
-def _shows(
-    *names: str,
-) -> Callable[[type[Any], list["attrs.Attribute[Any]"]], list["attrs.Attribute[Any]"]]:
-    """Let `repr` show only these fields: the rest is long, and may hold numbers and secrets."""
-
-    def transform(
-        _: type[Any], fields: list["attrs.Attribute[Any]"]
-    ) -> list["attrs.Attribute[Any]"]:
-        return [field.evolve(repr=show_text if field.name in names else False) for field in fields]
-
-    return transform
-
-
-@attrs.frozen(kw_only=True, field_transformer=_shows("from_", "to"))
-class TimeSlot:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class TimeSlot(Value, shows=("from_", "to")):
     """A free span of a day, as `HH:MM` texts in the calendar's own zone."""
 
     from_: str | None = None
     to: str | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, field_transformer=_shows("id", "timezone"))
-class CalendarTools:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CalendarTools(Value, shows=("id", "timezone")):
     """`tools` in the older documentation: a connected calendar, with its tokens hidden."""
 
     id: str | None = None
@@ -56,29 +39,29 @@ class CalendarTools:
     voice_agent_tools_id: str | None = None
     calendar_id: str | None = None
     event_title: str | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, field_transformer=_shows("gender_detection", "smart_call_end"))
-class ToolSwitches:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ToolSwitches(Value, shows=("gender_detection", "smart_call_end")):
     """`tools` in the newer documentation: what the agent may do by itself."""
 
     gender_detection: bool | None = None
     smart_call_end: bool | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, field_transformer=_shows("auth_key"))
-class AgentWebhookAuth:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class AgentWebhookAuth(Value, shows=("auth_key",)):
     """How the agent's own webhook proves itself, with the secret hidden."""
 
     auth_key: str | None = None
     auth_secret: str | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, field_transformer=_shows("provider", "model_name"))
-class LLMConfig:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class LLMConfig(Value, shows=("provider", "model_name")):
     """The language model behind the agent, with its key hidden."""
 
     provider: str | None = None
@@ -86,11 +69,11 @@ class LLMConfig:
     base_url: str | None = None
     api_key: str | None = None
     temperature: float | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, field_transformer=_shows("id", "name"))
-class VoiceRecord:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class VoiceRecord(Value, shows=("id", "name")):
     """The voice that the agent speaks with."""
 
     id: str | None = None
@@ -99,11 +82,11 @@ class VoiceRecord:
     language: str | None = None
     language_code: str | None = None
     image: str | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, field_transformer=_shows("id", "agent_name"))
-class AgentDetails:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class AgentDetails(Value, shows=("id", "agent_name")):
     """The agent as it was when the call was placed: the union of both ages' fields."""
 
     id: str | None = None
@@ -160,4 +143,4 @@ class AgentDetails:
     send_denoised_to_stt: bool | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    extra: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = extra()
