@@ -122,6 +122,16 @@ class Exchange:
         self.stop()
         self.task.cancel()
 
+    @property
+    def may_take_another_connection(self) -> bool:
+        """Whether its connection was no good any more before it was written."""
+        return not self.stopped and self.body is not None and self.body.was_stale
+
+    def take_another_connection(self) -> None:
+        """Make it ready to be written once more; it was not yet."""
+        assert self.body is not None
+        self.body = self.body.afresh()
+
     def time_out(self) -> None:
         """See `Watched`."""
         self.timed_out = True
@@ -250,7 +260,12 @@ class Transport:
     async def _exchange(self, exchange: Exchange) -> None:
         exchange.begin()
         try:
-            answer = await self._converse(exchange)
+            try:
+                answer = await self._ask(exchange)
+            except Exception:
+                if not exchange.may_take_another_connection:
+                    raise
+                answer = await self._ask_over_others(exchange)
         except asyncio.CancelledError as cause:
             self._settle(exchange, None, TimeoutError() if exchange.timed_out else cause)
             raise
@@ -262,17 +277,18 @@ class Transport:
     def _settle_unbegun(self, exchange: Exchange, _: "asyncio.Task[None]") -> None:
         self._settle(exchange, None, asyncio.CancelledError())
 
-    async def _converse(self, exchange: Exchange) -> Answer:
+    async def _ask_over_others(self, exchange: Exchange) -> Answer:
+        """A kept connection was no good: it is closed now, and nothing was sent over it."""
         # As many kept connections as there may be: a server that always speaks first would have
         # us here for ever.
         for _ in range(self.concurrency_limit):
+            exchange.take_another_connection()
             try:
                 return await self._ask(exchange)
             except Exception:
-                if exchange.stopped or exchange.body is None or not exchange.body.was_stale:
+                if not exchange.may_take_another_connection:
                     raise
-                # That connection is closed now, and nothing was sent: on to the next one.
-                exchange.body = exchange.body.afresh()
+        exchange.take_another_connection()
         return await self._ask(exchange)
 
     async def _ask(self, exchange: Exchange) -> Answer:

@@ -6,7 +6,6 @@ from typing import Any, Unpack
 
 from hamsa_async._limits import Pace
 from hamsa_async._requests import build_call_from_number
-from hamsa_async._sender import Sender
 from hamsa_async._wire import build_call, parse_call
 from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
 from hamsa_async.options import RequestOptions
@@ -66,20 +65,19 @@ class VoiceAgents(SavedAgents):
 
         Source: `POST /v1/voice-agents/call`.
         """
-        return await _place(
-            self._sender,
-            CallRequest(
-                to_number=to_number,
-                voice_agent_id=voice_agent_id,
-                agent_details=agent_details,
-                from_number=from_number,
-                params={} if params is None else params,
-                webhook_url=webhook_url,
-                webhook_auth=webhook_auth,
-                reference=reference,
-                not_after=not_after,
-            ),
-            options,
+        request = CallRequest(
+            to_number=to_number,
+            voice_agent_id=voice_agent_id,
+            agent_details=agent_details,
+            from_number=from_number,
+            params={} if params is None else params,
+            webhook_url=webhook_url,
+            webhook_auth=webhook_auth,
+            reference=reference,
+            not_after=not_after,
+        )
+        return await self._sender.send(
+            build_call(request), parse_call, not_after=not_after, options=options
         )
 
     async def call_from_number(
@@ -161,7 +159,7 @@ class VoiceAgents(SavedAgents):
         sender = self._sender.with_options(options)
 
         async def place(request: CallRequest) -> Call:
-            return await _place(sender, request)
+            return await sender.send(build_call(request), parse_call, not_after=request.not_after)
 
         return CallStream(place, rows, workers=sender.concurrency_limit)
 
@@ -201,11 +199,3 @@ class VoiceAgents(SavedAgents):
             not_after=request.not_after,
             options=options,
         )
-
-
-async def _place(
-    sender: Sender, request: CallRequest, options: RequestOptions | None = None
-) -> Call:
-    return await sender.send(
-        build_call(request), parse_call, not_after=request.not_after, options=options
-    )
