@@ -92,9 +92,10 @@ def crash(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def bench(session: nox.Session) -> None:
-    """Measure speed and memory, as ratios within one run."""
-    install_wheel(session, "all", "test")
-    session.run("python", "tests/benchmarks/campaign.py", *session.posargs)
+    """Measure a call, the import and a campaign, as ratios within one run."""
+    install_wheel(session, "all")
+    for name in ("call", "campaign"):
+        session.run("python", f"tests/benchmarks/{name}.py", *session.posargs)
 
 
 @nox.session(requires=["wheel"])
