@@ -31,7 +31,7 @@ async def call_many(work: Work, meter: Meter) -> None:
 
         await place(work.calls)
         for _ in meter.turns():
-            await place(2 * work.in_flight)
+            await place(work.in_flight)
             meter.start()
             await place(work.calls)
             meter.stop()
@@ -87,7 +87,7 @@ async def campaign(work: Work, meter: Meter) -> None:
 
             await dial(work.calls)
             for _ in meter.turns():
-                await dial(2 * work.in_flight)
+                await dial(work.in_flight)
                 await dial(work.calls, meter)
 
 

@@ -13,84 +13,9 @@ import time
 from collections.abc import Coroutine
 from typing import Any, cast
 
+from canned_answers import CALL, OF_PEERS, http
+
 _LENGTH = b"content-length: "
-_ID = "c7b9a2d4-6f13-4e58-a0c7-%012d"
-
-AGENT = {
-    "id": "9c1f7b2e-3d54-4e0a-8b66-1f2a7c5d9e10",
-    "agentName": "Clinic reminder",
-    "greetingMessage": "Hello {{name}}, this is the clinic. " * 4,
-    "description": None,
-    "preamble": "You remind people of their visits, politely and briefly. " * 12,
-    "lang": "ar",
-    "pokeMessages": ["Are you still there?", "I can hear you."],
-    "realTime": False,
-    "silenceThreshold": 800,
-    "interrupt": True,
-    "outcome": "Say whether the visit was confirmed, moved or cancelled.",
-    "projectId": "0d9e6c1b-7a42-4f85-b3d0-5e8f2a6c4b17",
-    "apiKeyId": "5f2c8e9a-1b64-4d37-9c50-8a7d3e1f6b42",
-    "voiceRecordId": "e4a1b7c3-9d26-4f08-8e5b-2c6f0d9a3b71",
-    "voiceRecord": {"id": "e4a1b7c3-9d26-4f08-8e5b-2c6f0d9a3b71", "name": "Salma"},
-    "tools": {"genderDetection": False, "smartCallEnd": True},
-    "params": {"name": "somebody", "day": "Thursday", "time": "10:30"},
-    "createdAt": "2025-11-04T09:30:00.000Z",
-    "updatedAt": "2026-02-18T13:05:44.120Z",
-}
-
-CALL = {
-    "success": True,
-    "message": "success",
-    "data": {
-        "id": _ID,
-        "title": "Clinic reminder",
-        "model": "Hamsa",
-        "type": "VOICE_AGENTS",
-        "processingType": "real-time",
-        "webhookUrl": None,
-        "totalCost": None,
-        "usageTime": None,
-        "fromLng": None,
-        "toLng": None,
-        "mediaUrl": None,
-        "jobResponse": None,
-        "fromScript": None,
-        "toScript": None,
-        "status": "PENDING",
-        "relevantJobId": None,
-        "agentDetails": AGENT,
-        "apiKeyId": AGENT["apiKeyId"],
-        "billingId": None,
-        "systemModelKey": None,
-        "voiceAgentId": AGENT["id"],
-        "createdAt": "2026-03-11T08:15:02.417Z",
-        "updatedAt": "2026-03-11T08:15:02.417Z",
-    },
-}
-
-
-def http(body: bytes, *, status: str = "200 OK", content_type: str = "application/json") -> bytes:
-    """Write an answer."""
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-class Canned:
-    """An answer that was written once, but for the number in its id."""
-
-    def __init__(self, shape: dict[str, Any], *, status: str = "200 OK") -> None:
-        whole = http(json.dumps(shape).encode().replace(b"%012d", b"#" * 12), status=status)
-        self._before, self._after = whole.split(b"#" * 12)
-
-    def numbered(self, number: int) -> bytes:
-        """Write it with the id of this number."""
-        return b"%b%012d%b" % (self._before, number, self._after)
-
-
-HAMSA = Canned(CALL)
-OF_PATHS: dict[bytes, Canned] = {}
 
 
 class Connection(asyncio.Protocol):
@@ -116,7 +41,7 @@ class Connection(asyncio.Protocol):
                 continue
             Connection.answers += 1
             path = request[: request.find(b" ", 5)].partition(b" ")[2]
-            answer = OF_PATHS.get(path, HAMSA).numbered(Connection.answers)
+            answer = OF_PEERS.get(path, CALL).numbered(Connection.answers)
             if self.delay:
                 asyncio.get_running_loop().call_later(self.delay, self._write, answer)
             else:

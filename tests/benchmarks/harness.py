@@ -178,7 +178,7 @@ def pulled(opened: Callable[[Work], AbstractAsyncContextManager[Call]]) -> Run:
             await pull(call, rows(work.calls), work.in_flight)
             for _ in meter.turns():
                 # Again, since connections and caches have gone cold while others had their turn.
-                await pull(call, rows(2 * work.in_flight), work.in_flight)
+                await pull(call, rows(work.in_flight), work.in_flight)
                 measured = list(rows(work.calls))
                 meter.start()
                 await pull(call, measured, work.in_flight)
@@ -352,7 +352,7 @@ class _Side:
 @contextlib.contextmanager
 def _beside(script: Path, way: Way, server: Server, calls: int, in_flight: int) -> Iterator[_Side]:
     """Start a way, and wait until it is warm."""
-    calls = max(round(calls * way.share), in_flight)
+    calls = max(round(max(calls, 4 * in_flight) * way.share), in_flight)
     environment = os.environ | ENVIRONMENT
     if way.path is not None:
         environment["PYTHONPATH"] = str(way.path)
@@ -411,12 +411,15 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
 
 
-def circumstances(*packages: str) -> str:
+def circumstances(*packages: str, ways: Sequence[Way] = ()) -> str:
     """What it was measured on, in one line."""
-    found = []
-    for name in packages:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{name} {importlib.metadata.version(name)}")
+    asked: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in packages]
+    asked += [(way.name, {"path": [str(way.path)]}) for way in ways if way.path is not None]
+    found = [
+        f"{name} {package.version}"
+        for name, where in asked
+        for package in importlib.metadata.distributions(name=name, **where)
+    ]
     python = f"{platform.python_implementation()} {platform.python_version()}"
     cores = f"{len(_cores())} cores ({platform.machine()})"
     return ", ".join([cores, platform.system(), python, *found])
@@ -462,16 +465,23 @@ def _shown(goal: dict[str, Any]) -> str:
 
 
 def parser_for(
-    about: str | None, *, calls: int, blocks: int, delay: float = 0.0
+    about: str | None,
+    *,
+    calls: int,
+    blocks: int,
+    in_flight: Sequence[int] = (64, 512),
+    delay: float = 0.0,
 ) -> argparse.ArgumentParser:
     """Give the options that every benchmark has."""
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--calls", type=int, default=calls, help="in a block")
+    parser.add_argument(
+        "--calls", type=int, default=calls, help="in a block; 4 x in flight at least"
+    )
     parser.add_argument("--blocks", type=int, default=blocks, help="in a round")
     parser.add_argument("--rounds", type=int, default=3, help="each with new processes")
-    parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 512])
+    parser.add_argument("--in-flight", type=int, nargs="+", default=in_flight)
     parser.add_argument("--delay", type=float, default=delay, help="the server's, in seconds")
     parser.add_argument(
         "--only", nargs="+", metavar="WAY", help="these, and what they stand against"
@@ -503,14 +513,14 @@ def run(script: str, ways: Sequence[Way], options: argparse.Namespace, *packages
         work = Work(base_url=options.base_url, calls=options.calls, in_flight=in_flight)
         measure_here(way, work)
         return
+    ways = chosen(ways, options.only)
     with serving(options.delay) as server:
-        lines = measure(Path(script), chosen(ways, options.only), server, options)
+        lines = measure(Path(script), ways, server, options)
     _say("")
+    on = circumstances(*packages, ways=ways)
     if options.json:
-        print(
-            json.dumps({"on": circumstances(*packages), "lines": [asdict(line) for line in lines]})
-        )
+        print(json.dumps({"on": on, "lines": [asdict(line) for line in lines]}))
         return
-    print(f"{circumstances(*packages)}.")
+    print(f"{on}.")
     print(f"{options.rounds} rounds of {options.blocks} blocks of {options.calls} calls.\n")
     print(table(lines))
