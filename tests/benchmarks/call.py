@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 import harness
-from harness import Call, Goal, Row, Way, Work, as_body, bare_aiohttp, pulled, this_client
+from ways import Call, Goal, Row, Way, Work, as_body, bare_aiohttp, pulled, rows, this_client
 
 
 @contextlib.asynccontextmanager
@@ -133,7 +133,7 @@ WAYS = [*ways_on("asyncio"), *ways_on("uvloop")]
 
 def main() -> None:
     """Measure and print."""
-    body = json.dumps(as_body(next(harness.rows(1)))).encode()
+    body = json.dumps(as_body(next(rows(1)))).encode()
     assert len(body) == 388, len(body)
     options = harness.parser_for(__doc__, calls=1000, blocks=12).parse_args()
     harness.run(__file__, WAYS, options, "aiohttp", "orjson", "uvloop")

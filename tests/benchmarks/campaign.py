@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import harness
-from harness import AGENT, Goal, Meter, Way, Work, bare_aiohttp, pulled, rows
+from ways import AGENT, Goal, Meter, Way, Work, bare_aiohttp, pulled, rows
 
 from hamsa_async import HamsaClient
 from hamsa_async.dialer import Campaign, Dialer, SqliteJournal

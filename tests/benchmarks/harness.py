@@ -1,248 +1,30 @@
-"""What the benchmarks share: ways that run alone, a server beside them, rounds, a table.
+"""What the benchmarks share: a server, ways beside it that take turns, and the command line.
 
-A *way* is one manner of doing the same work. Each has a process of its own in every round, so
-that the imports, the event loop and the heap of one way touch no other; clients have one core
-and the server the other, where there are two. Within a round the ways take turns, block by
+Every way has a process of its own in every round, so that the imports, the event loop and the
+heap of one touch no other; they have one core and the server the other, where there are two. Within a round the ways take turns, block by
 block in a new order each, and nothing else of ours runs meanwhile.
 What is compared is CPU per call of the client's process (user and system, all its threads), as
-ratios between neighbouring blocks: they repeat on a busy machine, neither seconds nor calls/s do.
-
-Only the standard library is imported here: a way brings what it needs.
-"""
+ratios within one turn of all: they repeat on a busy machine, neither seconds nor calls/s do."""
 
 import argparse
-import asyncio
 import contextlib
-import gc
-import importlib.metadata
+import http.client
 import json
 import os
-import platform
 import random
-import statistics
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+from results import Line, Taken, circumstances, table
+from ways import Way, Work, cores, measure_here
 
 SERVER = Path(__file__).with_name("canned_server.py")
-AGENT = "9c1f7b2e-3d54-4e0a-8b66-1f2a7c5d9e10"
-
 # glibc gives the top of the heap back after every read of asyncio's 256 KiB, or does not, as
 # the heap happens to lie: up to 14 % of luck, over plain TCP only. This ends it.
 ENVIRONMENT = {"MALLOC_TOP_PAD_": str(1 << 20)}
-
-Row = dict[str, Any]
-Call = Callable[[Row], Awaitable[str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """How much is to be done in a block, and where."""
-
-    base_url: str
-    calls: int
-    in_flight: int
-
-
-class Meter:
-    """Tells a way when it is its turn, and what a block took: CPU and wall seconds."""
-
-    def turns(self) -> Iterator[int]:
-        """Wait for each turn; give its number. The loop stands still meanwhile, on purpose."""
-        print("ready", flush=True)
-        for number, _ in enumerate(sys.stdin):
-            yield number
-
-    def start(self) -> None:
-        """Begin, with no garbage from before."""
-        gc.collect()
-        self._cpu, self._wall = time.process_time(), time.perf_counter()
-
-    def stop(self) -> None:
-        """End, and report."""
-        cpu, wall = time.process_time() - self._cpu, time.perf_counter() - self._wall
-        print(json.dumps({"cpu": cpu, "wall": wall}), flush=True)
-
-
-Run = Callable[[Work, Meter], Awaitable[None]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Goal:
-    """A target of the design: a bound on the ratio to another way, in the same round."""
-
-    against: str
-    bound: float
-    at_least: bool = False
-    rate: bool = False
-    """Of calls per second instead of CPU."""
-    in_flight: int | None = None
-    """Where it holds; `None`: everywhere."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """One manner of doing the work."""
-
-    name: str
-    run: Run
-    against: str
-    """The way that its CPU is divided by."""
-    goals: Sequence[Goal] = ()
-    uvloop: bool = False
-    orjson: bool = True
-    """`False`: the process cannot import it, as if it were not installed."""
-    path: Path | None = None
-    """A folder of packages that come before the installed ones."""
-    share: float = 1.0
-    """How much of the calls it makes: a slow one says as much with fewer."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taken:
-    """What one block gave, per call."""
-
-    cpu_us: float
-    calls_s: float
-    server_us: float
-
-
-@dataclass(kw_only=True)
-class Line:
-    """What all rounds gave for one way."""
-
-    way: str
-    in_flight: int
-    against: str
-    taken: list[list[Taken]] = field(default_factory=list)
-    """The blocks of each round."""
-    ratios: list[float] = field(default_factory=list)
-    """The middle of each round's ratios, block by block."""
-    at_best: float = 1.0
-    """The best block by the other's best: neighbours of a machine only ever add."""
-    goals: list[dict[str, Any]] = field(default_factory=list)
-
-
-# -- the work, the same for every way
-
-
-def rows(calls: int, *, first: int = 0) -> Iterator[Row]:
-    """Synthetic calls, as arguments of `voice_agents.call()`; 388 bytes each by `json=`."""
-    for number in range(first, first + calls):
-        yield {
-            "to_number": f"+97150{number:07d}",
-            "voice_agent_id": AGENT,
-            "params": {
-                "name": "somebody",
-                "day": "Thursday",
-                "time": "10:30",
-                "clinic": "the branch at the park, second floor",
-                "note": "please bring the card, the letter and whatever was prescribed"
-                " before; parking is behind the building, at gate B 2",
-            },
-            "reference": f"6b1f4a7e-2c35-4d09-9e81-{number:012d}",
-        }
-
-
-def as_body(row: Row) -> dict[str, Any]:
-    """Write a row as the API's JSON, as one would by hand."""
-    return {
-        "toNumber": row["to_number"],
-        "voiceAgentId": row["voice_agent_id"],
-        "params": {**row["params"], "_hamsa_reference": row["reference"]},
-    }
-
-
-async def pull(call: Call, source: Iterable[Row], in_flight: int) -> None:
-    """Make every call of `source`, by so many workers that take the next one when free."""
-    left = iter(source)
-
-    async def work() -> None:
-        for row in left:
-            assert await call(row), "an answer without an id"
-
-    await asyncio.gather(*(work() for _ in range(in_flight)))
-
-
-def pulled(opened: Callable[[Work], AbstractAsyncContextManager[Call]]) -> Run:
-    """Make a way of something that is opened once and then makes calls."""
-
-    async def run(work: Work, meter: Meter) -> None:
-        async with opened(work) as call:
-            await pull(call, rows(work.calls), work.in_flight)
-            for _ in meter.turns():
-                # Again, since connections and caches have gone cold while others had their turn.
-                await pull(call, rows(work.in_flight), work.in_flight)
-                measured = list(rows(work.calls))
-                meter.start()
-                await pull(call, measured, work.in_flight)
-                meter.stop()
-
-    return run
-
-
-@contextlib.asynccontextmanager
-async def bare_aiohttp(work: Work) -> AsyncIterator[Call]:
-    """Open what a careful person writes by hand: one session, `json=` and `r.json()`."""
-    import aiohttp
-
-    url = f"{work.base_url}/v1/voice-agents/call"
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), headers={"Authorization": "Token key"}
-    ) as session:
-
-        async def call(row: Row) -> str:
-            async with session.post(url, json=as_body(row)) as response:
-                answer = await response.json()
-                return answer["data"]["id"]
-
-        yield call
-
-
-@contextlib.asynccontextmanager
-async def this_client(
-    work: Work, *, hooks: Sequence[Callable[[Any], None]] = ()
-) -> AsyncIterator[Call]:
-    """Open this client with all that it does."""
-    from hamsa_async import HamsaClient
-
-    async with HamsaClient(
-        "key", base_url=work.base_url, concurrency_limit=work.in_flight, hooks=hooks
-    ) as hamsa:
-
-        async def call(row: Row) -> str:
-            return (await hamsa.voice_agents.call(**row)).id
-
-        yield call
-
-
-# -- one measurement, in this process
-
-
-def measure_here(way: Way, work: Work) -> None:
-    """Do the work one way, a block at each turn."""
-    if not way.orjson:
-        sys.modules["orjson"] = None  # type: ignore[assignment]  # importing it fails from now on
-    if len(cores := _cores()) > 1:
-        os.sched_setaffinity(0, cores[:1])
-    if way.uvloop:
-        import uvloop
-
-        uvloop.run(way.run(work, Meter()))
-    else:
-        asyncio.run(way.run(work, Meter()))
-    assert way.orjson or sys.modules["orjson"] is None
-
-
-def _cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-
 
 # -- the server, in a process of its own
 
@@ -250,14 +32,19 @@ def _cores() -> list[int]:
 class Server:
     """The canned server, beside the client."""
 
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url
+    def __init__(self, port: int) -> None:
+        self.base_url = f"http://127.0.0.1:{port}"
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
 
     def spent(self) -> tuple[float, int]:
         """CPU seconds that it has used, and answers that it has given."""
-        with urllib.request.urlopen(f"{self.base_url}/spent") as response:
-            said = json.load(response)
+        self._connection.request("GET", "/spent")
+        said = json.load(self._connection.getresponse())
         return said["cpu"], said["answers"]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
 
 @contextlib.contextmanager
@@ -270,10 +57,11 @@ def serving(delay: float) -> Iterator[Server]:
         env=os.environ | ENVIRONMENT,
     )
     try:
-        if len(cores := _cores()) > 1:
-            os.sched_setaffinity(process.pid, cores[1:])
+        if len(own := cores()) > 1:
+            os.sched_setaffinity(process.pid, own[1:])
         assert process.stdout is not None
-        yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        with contextlib.closing(Server(int(process.stdout.readline()))) as server:
+            yield server
     finally:
         process.kill()
         process.wait()
@@ -298,22 +86,25 @@ def measure(
                     stack.enter_context(_beside(script, way, server, options.calls, in_flight))
                     for way in ways
                 ]
-                for side in sides:
-                    found[side.way.name].taken.append([])
-                for _ in range(options.blocks):
-                    for side in random.sample(sides, len(sides)):
-                        found[side.way.name].taken[-1].append(side.take_turn())
+                for name, blocks in _take_turns(sides, options.blocks).items():
+                    found[name].taken.append(blocks)
         for way in ways:
             line = found[way.name]
-            line.ratios = _ratios(line, found[way.against])
-            line.at_best = _best(line) / _best(found[way.against])
-            line.goals = [
-                _judge(goal, line, found[goal.against])
-                for goal in way.goals
-                if goal.in_flight in {None, in_flight}
-            ]
+            line.compare(found[way.against])
+            for goal in way.goals:
+                if goal.in_flight in {None, in_flight}:
+                    line.judge(goal, found[goal.against])
         lines += found.values()
     return lines
+
+
+def _take_turns(sides: "Sequence[_Side]", blocks: int) -> dict[str, list[Taken]]:
+    """Let each do so many blocks, in a new order every time."""
+    taken: dict[str, list[Taken]] = {side.way.name: [] for side in sides}
+    for _ in range(blocks):
+        for side in random.sample(sides, len(sides)):
+            taken[side.way.name].append(side.take_turn())
+    return taken
 
 
 class _Side:
@@ -380,87 +171,6 @@ def _say(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _ratios(line: Line, base: Line, *, rate: bool = False) -> list[float]:
-    name = "calls_s" if rate else "cpu_us"
-    return [
-        statistics.median(
-            getattr(taken, name) / getattr(other, name)
-            for taken, other in zip(ours, theirs, strict=True)
-        )
-        for ours, theirs in zip(line.taken, base.taken, strict=True)
-    ]
-
-
-def _best(line: Line) -> float:
-    return min(taken.cpu_us for blocks in line.taken for taken in blocks)
-
-
-def _judge(goal: Goal, line: Line, base: Line) -> dict[str, Any]:
-    ratios = _ratios(line, base, rate=goal.rate)
-    middle = statistics.median(ratios)
-    met = middle >= goal.bound if goal.at_least else middle <= goal.bound
-    return asdict(goal) | {"ratios": ratios, "met": met}
-
-
-# -- what is shown
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Median and range."""
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
-
-
-def circumstances(*packages: str, ways: Sequence[Way] = ()) -> str:
-    """What it was measured on, in one line."""
-    asked: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in packages]
-    asked += [(way.name, {"path": [str(way.path)]}) for way in ways if way.path is not None]
-    found = [
-        f"{name} {package.version}"
-        for name, where in asked
-        for package in importlib.metadata.distributions(name=name, **where)
-    ]
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    cores = f"{len(_cores())} cores ({platform.machine()})"
-    return ", ".join([cores, platform.system(), python, *found])
-
-
-def table(lines: Sequence[Line]) -> str:
-    """Write the lines as Markdown."""
-    columns = (
-        *("way", "in flight", "CPU us a call", "CPU ratio", "at best", "to"),
-        *("calls/s", "server's CPU us", "target"),
-    )
-    text = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    for line in lines:
-        parts = (
-            line.way,
-            line.in_flight,
-            spread(_middles(line, "cpu_us"), 0),
-            spread(line.ratios),
-            f"{line.at_best:.2f}",
-            line.against,
-            f"{statistics.median(_middles(line, 'calls_s')):.0f}",
-            f"{statistics.median(_middles(line, 'server_us')):.0f}",
-            "; ".join(_shown(goal) for goal in line.goals),
-        )
-        text.append(f"| {' | '.join(map(str, parts))} |")
-    return "\n".join(text)
-
-
-def _middles(line: Line, name: str) -> list[float]:
-    return [statistics.median(getattr(taken, name) for taken in blocks) for blocks in line.taken]
-
-
-def _shown(goal: dict[str, Any]) -> str:
-    sign = ">=" if goal["at_least"] else "<="
-    what = "calls/s" if goal["rate"] else "CPU"
-    return (
-        f"{what} {sign} {goal['bound']:.2f} x {goal['against']}:"
-        f" {'met' if goal['met'] else 'missed'}, {spread(goal['ratios'])}"
-    )
-
-
 # -- the command line of a benchmark
 
 
@@ -522,5 +232,7 @@ def run(script: str, ways: Sequence[Way], options: argparse.Namespace, *packages
         print(json.dumps({"on": on, "lines": [asdict(line) for line in lines]}))
         return
     print(f"{on}.")
-    print(f"{options.rounds} rounds of {options.blocks} blocks of {options.calls} calls.\n")
+    print(
+        f"Rounds: {options.rounds}; blocks in each: {options.blocks}, of {options.calls} calls.\n"
+    )
     print(table(lines))

@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 import harness
+from results import circumstances
 
 TARGET = 20.0  # ms of CPU
 
@@ -99,7 +100,7 @@ def main() -> None:
     lines = measure(options.processes)
     late = late_modules()
     worst = worst_modules(options.modules)
-    on = harness.circumstances("aiohttp", "attrs", "cattrs", "tenacity", "orjson")
+    on = circumstances("aiohttp", "attrs", "cattrs", "tenacity", "orjson")
     if options.json:
         print(json.dumps({"on": on, "lines": lines, "late": late, "worst": worst}))
         return

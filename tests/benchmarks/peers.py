@@ -17,7 +17,7 @@ from pathlib import Path
 
 import harness
 from canned_answers import TWILIO_ACCOUNT
-from harness import AGENT, Call, Goal, Row, Way, Work, bare_aiohttp, pulled, this_client
+from ways import AGENT, Call, Goal, Row, Run, Way, Work, bare_aiohttp, pulled, this_client
 
 FROM = "+14157774444"
 
@@ -113,7 +113,7 @@ async def livekit(work: Work) -> AsyncIterator[Call]:
 def ways(folder: Path | None) -> list[Way]:
     """Give the ways; every one is divided by this client."""
 
-    def peer(name: str, run: harness.Run, *, least: float, share: float = 1.0) -> Way:
+    def peer(name: str, run: Run, *, least: float, share: float = 1.0) -> Way:
         return Way(
             name=name,
             run=run,
