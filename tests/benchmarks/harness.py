@@ -1,10 +1,12 @@
 """What the benchmarks share: a server, ways beside it that take turns, and the command line.
 
 Every way has a process of its own in every round, so that the imports, the event loop and the
-heap of one touch no other; they have one core and the server the other, where there are two. Within a round the ways take turns, block by
-block in a new order each, and nothing else of ours runs meanwhile.
-What is compared is CPU per call of the client's process (user and system, all its threads), as
-ratios within one turn of all: they repeat on a busy machine, neither seconds nor calls/s do."""
+heap of one touch no other; they have one core and the server the other, where there are two.
+Within a round the ways take turns, block by block in a new order each, and nothing else of ours
+runs meanwhile. What is compared is CPU per call of the client's process (user and system, all
+its threads), as ratios within one turn of all: they repeat on a busy machine, and neither seconds
+nor calls/s do.
+"""
 
 import argparse
 import contextlib
