@@ -30,14 +30,11 @@ class Line:
     """The blocks of each round."""
     ratios: list[float] = field(default_factory=list)
     """The middle of each round's ratios, block by block."""
-    at_best: float = 1.0
-    """The best block by the other's best: neighbours of a machine only ever add."""
     goals: list[dict[str, Any]] = field(default_factory=list)
 
     def compare(self, base: "Line") -> None:
         """Divide by the way that this one stands against."""
         self.ratios = self._ratios(base, "cpu_us")
-        self.at_best = self._best() / base._best()
 
     def judge(self, goal: Goal, base: "Line") -> None:
         """Say whether a target is met, by the middle of the ratios."""
@@ -60,9 +57,6 @@ class Line:
             )
             for ours, theirs in zip(self.taken, base.taken, strict=True)
         ]
-
-    def _best(self) -> float:
-        return min(taken.cpu_us for blocks in self.taken for taken in blocks)
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
@@ -88,7 +82,7 @@ def circumstances(*packages: str, ways: Sequence[Way] = ()) -> str:
 def table(lines: Sequence[Line]) -> str:
     """Write the lines as Markdown."""
     columns = (
-        *("way", "in flight", "CPU us a call", "CPU ratio", "at best", "to"),
+        *("way", "in flight", "CPU us a call", "CPU ratio", "to"),
         *("calls/s", "server's CPU us", "target"),
     )
     text = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
@@ -98,7 +92,6 @@ def table(lines: Sequence[Line]) -> str:
             line.in_flight,
             spread(line.middles("cpu_us"), 0),
             spread(line.ratios),
-            f"{line.at_best:.2f}",
             line.against,
             f"{statistics.median(line.middles('calls_s')):.0f}",
             f"{statistics.median(line.middles('server_us')):.0f}",
