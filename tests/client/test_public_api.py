@@ -149,26 +149,6 @@ def test_importing_the_core_imports_no_extra_and_no_other_part_of_ours() -> None
     assert not parts & {"dialer", "cli", "testing"}
 
 
-def test_nothing_of_ours_is_imported_on_the_loop_later() -> None:
-    """What a call needs is there before the first one: no import holds up the loop."""
-    code = """
-import asyncio, sys
-from hamsa_async import HamsaClient, HamsaError
-async def main():
-    async with HamsaClient("k", base_url="http://127.0.0.1:9") as client:
-        before = set(sys.modules)
-        for ask in (client.projects.current(),
-                    client.voice_agents.call(to_number="+971500000123", voice_agent_id="a")):
-            try:
-                await ask
-            except HamsaError:
-                pass
-        print(sorted(name for name in set(sys.modules) - before if name.startswith("hamsa_async")))
-asyncio.run(main())
-"""
-    assert run(code) == "[]\n"
-
-
 def test_the_core_works_without_its_faster_parts() -> None:
     """Orjson is an extra: without it the same is said, more slowly."""
     code = """
