@@ -19,7 +19,7 @@ app: App = App(name="agents", help="Look at the agents that speak in calls.")
 
 def _cells(agent: AgentDetails) -> Sequence[str]:
     return (
-        visible(str(agent.id)),
+        visible(str(agent.id or "?")),
         in_line(agent.lang or "?"),
         duration(agent.max_call_duration),
         in_line(agent.agent_name or "?"),
@@ -81,7 +81,7 @@ async def show(
 
 def _particulars(agent: AgentDetails) -> Iterator[tuple[str, str]]:
     yield "agent", in_line(agent.agent_name or "?")
-    yield "id", visible(str(agent.id))
+    yield "id", visible(str(agent.id or "?"))
     yield from _given("description", agent.description)
     yield from _given("type", agent.type)
     yield "language", _languages(agent)

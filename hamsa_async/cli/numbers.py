@@ -17,14 +17,20 @@ app: App = App(name="numbers", help="Look at the numbers that calls are placed f
 
 
 def _cells(number: PhoneNumber) -> Sequence[str]:
-    agent = number.voice_agent
     return (
         masked(number.number),
         in_line(number.type or "?"),
         visible(number.id),
         in_line(number.label or ""),
-        in_line((agent and agent.name) or number.voice_agent_id or ""),
+        _owner(number),
     )
+
+
+def _owner(number: PhoneNumber) -> str:
+    """Whose it is: the agent's name, else its id, else nobody's."""
+    if number.voice_agent is not None and number.voice_agent.name:
+        return in_line(number.voice_agent.name)
+    return visible(str(number.voice_agent_id or ""))
 
 
 _NUMBERS: Final = Listing[PhoneNumber](
