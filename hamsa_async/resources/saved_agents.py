@@ -152,7 +152,9 @@ class SavedAgents:
             build(CLONE_AGENT, query=query, body=body), writes(AgentDetails), options=options
         )
 
-    async def placeholders(self, agent: str | AnyAgent) -> tuple[str, ...]:
+    async def placeholders(
+        self, agent: str | AnyAgent, **options: Unpack[RequestOptions]
+    ) -> tuple[str, ...]:
         """Name the `{{variables}}` in an agent's greeting and preamble: what `params` may fill.
 
         Only an id is read from the API; for an agent that is at hand nothing is sent, and
@@ -161,6 +163,7 @@ class SavedAgents:
         Args:
             agent: An id, an agent as either route gives it, or one described on the spot as
                 `call(agent_details=...)` takes it.
+            options: See `RequestOptions`; of use where an id is read.
 
         Returns:
             The names without braces and surrounding whitespace, each once, in the order in
@@ -174,4 +177,6 @@ class SavedAgents:
 
         Source: `GET /v1/voice-agents/{voiceAgentId}`, for an id.
         """
-        return placeholders_in(await self.get(agent) if isinstance(agent, str) else agent)
+        if isinstance(agent, str):
+            agent = await self.get(agent, **options)
+        return placeholders_in(agent)
