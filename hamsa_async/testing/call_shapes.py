@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from hamsa_async.testing.account import API_KEY_ID
-from hamsa_async.testing.lifecycle import Call
+from hamsa_async.testing.lifecycle import SPOKEN, Call
 
 _FROM_NUMBER: Final = "+18449292835"
 # What somebody might say where an agent asks for a value of that type.
 _ANSWERS: Final[Mapping[str, Any]] = {"boolean": True, "string": "yes", "number": 1, "integer": 1}
-_TRANSCRIPT: Final = [{"Agent": "Hello, this is nobody calling."}, {"User": "Goodbye."}]
+_TRANSCRIPT: Final = [{"Agent": "Hello, this is nobody calling."}, {"User": "شكرًا، مع السلامة."}]
 
 
 def job(call: Call, now: datetime) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def receipt(call: Call, _: datetime) -> dict[str, Any]:
 
 def conversation(call: Call, now: datetime) -> dict[str, Any]:
     """The call in full."""
-    told = call.status(now).upper() == "COMPLETED" and now >= call.told_at
+    told = call.status(now).upper() in SPOKEN and now >= call.told_at
     params = _params(call)
     outcome = {**_outcome(call.agent), **params}
     response = {"transcription": _TRANSCRIPT, "outcomeResult": outcome} if told else {}

@@ -12,7 +12,8 @@ from hamsa_async.testing.ledger import Ring
 from hamsa_async.testing.orders import Order
 
 LIVE: Final = ("PENDING", "IN_PROGRESS")
-FINAL: Final = ("COMPLETED", "NO_ANSWER", "FAILED", "FORWARDED", "TERMINATED")
+SPOKEN: Final = ("COMPLETED", "FORWARDED", "TERMINATED")
+FINAL: Final = (*SPOKEN, "NO_ANSWER", "FAILED")
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +55,7 @@ class Call:
         if now >= self.ended_at:
             return self.outcome
         # Somebody who does not answer, and a call that fails, never get as far as talking.
-        talks = self.outcome in {"COMPLETED", "FORWARDED", "TERMINATED"}
+        talks = self.outcome in SPOKEN
         return LIVE[talks and now >= self.answered_at]
 
     def updated_at(self, now: datetime) -> datetime:
