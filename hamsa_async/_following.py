@@ -90,6 +90,9 @@ class Patience:
     """How long before it was first asked about a call may have been placed, as long as nothing
     is known of it: a whole call. Wide enough for clocks that differ by minutes, too."""
 
+    missing: int = 3
+    """How often in a row the API must say that there is no such call: a fresh one may lag."""
+
     margin: float = 60.0
     """How much earlier than a call's own moment the list is read from."""
 
@@ -138,6 +141,7 @@ class Followed:
     """Why the last look at it taught nothing."""
 
     _missed: bool = False
+    _not_found: int = 0
     _looks: int = 0
     _failures: int = 0
     _ask_at: float = attrs.field(
@@ -180,10 +184,9 @@ class Followed:
 
     def read(self, conversation: Conversation, now: float) -> bool:
         """Learn from the call in full. Whether its status changed."""
-        self.failure, self._failures = None, 0
+        self.failure, self._failures, self._not_found = None, 0, 0
         self.created_at = conversation.created_at or self.created_at
         self.agent_id = conversation.voice_agent_id or self.agent_id
-        self.longest = _longest_of(conversation)
         changed = self._hear(conversation.status, now)
         if not self.has_ended:
             self._looks += 1
@@ -204,6 +207,11 @@ class Followed:
         self.failure = failure
         self._ask_at = now + self.patience.before_asking(self._failures)
         self._failures += 1
+
+    def is_missing(self) -> bool:
+        """Learn that the API says there is no such call. Whether to believe it."""
+        self._not_found += 1
+        return self.status is None and self._not_found >= self.patience.missing
 
     def _hear(self, status: Status, now: float) -> bool:
         before, self.status = self.status, further(self.status, status)
@@ -244,7 +252,8 @@ def start_of(calls: Iterable[Followed]) -> datetime:
     return min(call.created_at - timedelta(seconds=call.patience.margin) for call in calls)
 
 
-def _longest_of(conversation: Conversation) -> float:
+def longest_of(conversation: Conversation) -> float:
+    """How long a call may last, in seconds, as its agent says, or as agents do by default."""
     agent = conversation.agent_details
     longest = None if agent is None else agent.max_call_duration
     # Leaves are taken as they came: it may be anything.

@@ -77,7 +77,8 @@ class Conversations:
         Raises:
             NotEndedError: It was not seen to end in time, or the client was closed. The call
                 may go on. Its `last_status` is the last that was heard.
-            NotFoundError: There is no such call in this project.
+            NotFoundError: There is no such call in this project; asked three times, in some
+                seconds, for a fresh one may lag.
             APIError: The API refuses to be asked (400, 401, 402, 403). Anything else that goes
                 wrong is logged and tried again until the timeout.
             ConfigurationError: An argument is wrong. Nothing was sent.

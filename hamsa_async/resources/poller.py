@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from hamsa_async._answers import pages_of, reads
-from hamsa_async._following import Followed, Patience, Status, start_of
+from hamsa_async._following import Followed, Patience, Status, longest_of, start_of
 from hamsa_async._operations import CONVERSATION, CONVERSATIONS
 from hamsa_async._requests import build, epoch_ms
 from hamsa_async._sender import Sender
@@ -46,7 +46,7 @@ _REFUSALS: Final = (
     PermissionDeniedError,
 )
 _MOST_ROWS: Final = 200  # the API's own limit of a page
-_READS_AT_ONCE: Final = 8  # of the slots for reads, so that others of the client get theirs
+_READS_AT_ONCE: Final = 8  # at the most, and half the slots: the client reads other things, too
 _SWEEPS_THAT_FAIL: Final = 3  # in a row; then calls are read by themselves, as if not listed
 _JITTER: Final = (0.8, 1.2)  # so that clients that began together drift apart
 
@@ -99,6 +99,8 @@ class Poller:
         self._followers: dict[str, list[Follower]] = {}
         self._calls: dict[str, Followed] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
+        self._reads_at_once = max(1, min(_READS_AT_ONCE, transport.concurrency_limit // 2))
+        self._longest_by_agent: dict[str, float] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._sweep_at = 0.0
@@ -169,16 +171,11 @@ class Poller:
         if not self._is_own_loop():
             return
         self._closed = True
-        for call in list(self._calls.values()):
-            text = f"the client was closed before call {call.id} was seen to end; it goes on"
-            self._end(call, _not_ended(call, text))
+        self._give_up("the client was closed")
 
     # -- its task
 
     def _own_loop(self) -> asyncio.AbstractEventLoop:
-        if self._task is not None and self._task.get_loop().is_closed():
-            # Its task died with its loop; whoever waited there is gone too.
-            self._forget()
         if not self._is_own_loop():
             raise ConfigurationError(
                 "this client belongs to another event loop; nothing was sent. Make one client"
@@ -187,6 +184,9 @@ class Poller:
         return asyncio.get_running_loop()
 
     def _is_own_loop(self) -> bool:
+        if self._task is not None and self._task.get_loop().is_closed():
+            # Its task died with its loop; whoever waited there is gone too.
+            self._forget()
         return self._task is None or self._task.get_loop() is asyncio.get_running_loop()
 
     def _stop(self) -> None:
@@ -197,7 +197,9 @@ class Poller:
 
     def _forget(self) -> None:
         self._task = None
+        self._failures = 0
         self._news = asyncio.Event()
+        self._longest_by_agent.clear()
         self._calls.clear()
         self._followers.clear()
         self._reading.clear()
@@ -207,6 +209,10 @@ class Poller:
         try:
             while self._calls:
                 await self._turn()
+        except asyncio.CancelledError:
+            if self._task is asyncio.current_task():  # not by us: we have forgotten it by then
+                self._give_up("the poller was cancelled from outside")
+            raise
         except Exception as defect:  # noqa: BLE001 - ours: whoever waits must hear of it, not hang
             self._end_all(_defect(defect))
 
@@ -274,8 +280,11 @@ class Poller:
             pages += 1
             for row in page:
                 call = unseen.pop(row.id, None)
-                if call is not None and call.see(row, self._now()):
+                if call is None:
+                    continue
+                if call.see(row, self._now()):
                     self._tell(call)
+                self._set_longest(call, self._longest_by_agent.get(call.agent_id or ""))
             if not unseen:
                 break
         return pages
@@ -295,7 +304,7 @@ class Poller:
                 continue
             if at > now:
                 next_at = min(next_at, at)
-            elif len(self._reading) < _READS_AT_ONCE:
+            elif len(self._reading) < self._reads_at_once:
                 task = asyncio.get_running_loop().create_task(self._read(call))
                 self._reading[call.id] = task
         return next_at
@@ -305,7 +314,10 @@ class Poller:
         try:
             self._learn(call, await self._sender.send(_detail(call.id), reads(Conversation)))
         except _REFUSALS as refusal:
-            self._end(call, refusal)
+            if not isinstance(refusal, NotFoundError) or call.is_missing():
+                self._end(call, refusal)
+            else:
+                call.fail(refusal, self._now())
         except HamsaError as failure:
             call.fail(failure, self._now())
             self._note(f"call {call.id} could not be read", "call_not_read", failure)
@@ -317,13 +329,15 @@ class Poller:
             self._news.set()
 
     def _learn(self, call: Followed, conversation: Conversation) -> None:
-        before = call.timeout
         changed = call.read(conversation, self._now())
         if call.is_done or changed:
             self._tell(call)
-        if call.timeout != before:
-            for follower in self._followers.get(call.id, ()):
-                self._set_timer(follower)
+        self._set_longest(call, longest_of(conversation))
+        # What one call of an agent says holds for all of them.
+        if call.agent_id is not None and call.agent_id not in self._longest_by_agent:
+            self._longest_by_agent[call.agent_id] = longest_of(conversation)
+            for other in self._calls.values():
+                self._set_longest(other, self._longest_by_agent.get(other.agent_id or ""))
 
     # -- telling
 
@@ -339,6 +353,11 @@ class Poller:
     def _end_all(self, error: HamsaError) -> None:
         for call in list(self._calls.values()):
             self._end(call, error)
+
+    def _give_up(self, why: str) -> None:
+        for call in list(self._calls.values()):
+            text = f"{why} before call {call.id} was seen to end; it goes on"
+            self._end(call, _not_ended(call, text))
 
     def _give(self, follower: Follower, update: CallUpdate) -> None:
         if update.is_last:
@@ -357,6 +376,13 @@ class Poller:
         return asyncio.get_running_loop().time()
 
     # -- timeouts
+
+    def _set_longest(self, call: Followed, longest: float | None) -> None:
+        if longest is None or call.longest is not None:
+            return
+        call.longest = longest
+        for follower in self._followers.get(call.id, ()):
+            self._set_timer(follower)
 
     def _set_timer(self, follower: Follower) -> None:
         """Ring when its time is up; for the default that moves when the agent is known."""

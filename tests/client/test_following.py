@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hamsa_async import FINAL_STATUSES, CallStatus, Conversation, ConversationSummary
-from hamsa_async._following import Followed, Patience, further, is_end, rank, start_of
+from hamsa_async._following import Followed, Patience, further, is_end, longest_of, rank, start_of
 from hamsa_async.models import AgentDetails
 from hamsa_async.models.conversations import JobResponse
 
@@ -136,6 +136,15 @@ def test_what_the_list_does_not_show() -> None:
     assert call.read_at() is None
 
 
+def test_what_there_is_not() -> None:
+    """It is believed after three times, unless the list has shown it."""
+    call = followed()
+    assert [call.is_missing() for _ in range(3)] == [False, False, True]
+    call = followed()
+    call.see(row("PENDING"), 1.0)
+    assert not any(call.is_missing() for _ in range(9))
+
+
 def test_the_outcome_is_waited_for() -> None:
     """A few looks, then it is given as it is; where nobody spoke there is nothing to wait for."""
     call, moments, now = followed(), [], 10.0
@@ -181,7 +190,10 @@ def test_the_default_timeout(agent: AgentDetails | None, timeout: float) -> None
     call = followed(needs_longest=True)
     call.see(row("IN_PROGRESS"), 1.0)
     assert call.read_at() == PATIENCE.agent
-    call.read(detail("IN_PROGRESS", agent_details=agent), PATIENCE.agent)
+    conversation = detail("IN_PROGRESS", agent_details=agent)
+    call.read(conversation, PATIENCE.agent)
+    assert call.timeout == 720.0
+    call.longest = longest_of(conversation)
     assert call.timeout == timeout
     assert call.read_at() is None
 

@@ -210,6 +210,22 @@ async def test_default_timeout(
     assert fake.requests[DETAIL] == 1
 
 
+async def test_one_call_tells_of_its_agent(
+    client: HamsaClient, fake: FakeHamsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read for each agent, not for each call, also for one that is followed later."""
+    monkeypatch.setattr(following, "_AFTER_LONGEST", 0.1)
+    client._poller.patience = Patience(sweep_first=0.05, sweep_most=0.05, per_page=0, agent=0.2)
+    client._poller._reads_at_once = 1
+    fake.agents = {FAKE_AGENT_ID: {"maxCallDuration": 0.3}}
+    ids = await placed_many(client, 30)
+    updates = await all_of(client, ids)
+    errors = [update.error for update in updates if update.is_last]
+    assert {type(error) for error in errors} == {NotEndedError}
+    assert len(errors) == 30
+    assert fake.requests[DETAIL] == 1
+
+
 async def test_an_ended_call_that_cannot_be_read(
     client: HamsaClient, fake: FakeHamsa, clock: Clock
 ) -> None:
@@ -388,9 +404,24 @@ async def test_a_refused_key_ends_all(client: HamsaClient, fake: FakeHamsa) -> N
 
 
 async def test_a_call_that_there_is_not(client: HamsaClient, fake: FakeHamsa) -> None:
+    """It is asked for more than once: a fresh call may lag."""
     async with asyncio.timeout(HANGS):
         with pytest.raises(NotFoundError):
             await client.conversations.wait(NOBODY)
+    assert fake.requests[DETAIL] == QUICK.missing
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_detail_that_lags(
+    client: HamsaClient, fake: FakeHamsa, clock: Clock, *, listed: bool
+) -> None:
+    """A call that was just placed is there, even if the API does not know it yet."""
+    fake.list_lag = 0 if listed else math.inf
+    call_id = await placed(client)
+    clock.step(30)
+    fake.faults.for_number(NUMBER, "status_404", count=5 if listed else 2, on="read")
+    async with asyncio.timeout(HANGS):
+        assert (await client.conversations.wait(call_id)).status == "COMPLETED"
 
 
 async def test_a_defect_of_ours_ends_all(
@@ -443,6 +474,19 @@ async def test_cancelled_waits_leave_nothing(client: HamsaClient, fake: FakeHams
 def server_tasks() -> set["asyncio.Task[Any]"]:
     """Those of the fake's connections, which are on this loop too."""
     return {task for task in asyncio.all_tasks() if "RequestHandler" in repr(task.get_coro())}
+
+
+async def test_cancelling_the_poller(client: HamsaClient, fake: FakeHamsa, clock: Clock) -> None:
+    """Somebody who cancels all tasks leaves nobody to wait for ever."""
+    call_id = await placed(client)
+    waiting = asyncio.create_task(client.conversations.wait(call_id))
+    await until(lambda: fake.requests[LIST] >= 1)
+    client._poller._task.cancel()
+    async with asyncio.timeout(HANGS):
+        with pytest.raises(NotEndedError, match="from outside"):
+            await waiting
+    clock.step(30)
+    assert (await client.conversations.wait(call_id)).has_ended
 
 
 async def test_waiting_again(client: HamsaClient, fake: FakeHamsa, clock: Clock) -> None:
