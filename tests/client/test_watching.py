@@ -14,6 +14,7 @@ from hamsa_async import (
     AuthenticationError,
     CallUpdate,
     ConfigurationError,
+    Conversation,
     HamsaClient,
     HamsaError,
     NotEndedError,
@@ -91,6 +92,11 @@ async def until(what: Callable[[], Any]) -> None:
             await asyncio.sleep(0.001)
 
 
+async def soon(waiting: Awaitable[Conversation]) -> Conversation:
+    async with asyncio.timeout(HANGS):
+        return await waiting
+
+
 async def all_of(client: HamsaClient, ids: Any, **options: Any) -> list[CallUpdate]:
     async with asyncio.timeout(HANGS), client.conversations.watch(ids, **options) as updates:
         return [update async for update in updates]
@@ -108,7 +114,7 @@ async def test_wait(client: HamsaClient, fake: FakeHamsa, clock: Clock) -> None:
     await until(lambda: fake.requests[LIST] >= 6)
     assert fake.requests[DETAIL] == 0
     clock.step(30)
-    conversation = await waiting
+    conversation = await soon(waiting)
     assert conversation.id == call_id
     assert conversation.status == "COMPLETED"
     assert conversation.outcome == {"confirmed": True, "name": "Sara"}
@@ -180,7 +186,7 @@ async def test_two_waits_for_one_call(client: HamsaClient, fake: FakeHamsa, cloc
     with pytest.raises(NotEndedError):
         await client.conversations.wait(call_id, timeout=0.05)
     clock.step(30)
-    assert (await patient).has_ended
+    assert (await soon(patient)).has_ended
     assert fake.requests[DETAIL] == 1
 
 
@@ -257,7 +263,7 @@ async def test_a_list_that_never_has_it(client: HamsaClient, fake: FakeHamsa, cl
     waiting = asyncio.create_task(client.conversations.wait(await placed(client)))
     await until(lambda: fake.requests[DETAIL] >= 2)
     clock.step(30)
-    assert (await waiting).status == "COMPLETED"
+    assert (await soon(waiting)).status == "COMPLETED"
 
 
 async def test_a_list_that_lags(client: HamsaClient, fake: FakeHamsa, clock: Clock) -> None:
@@ -272,7 +278,7 @@ async def test_a_list_that_lags(client: HamsaClient, fake: FakeHamsa, clock: Clo
     await until(lambda: fake.requests[LIST] >= lists + 10)
     assert fake.requests[DETAIL] == details
     clock.step(30)
-    assert (await waiting).status == "COMPLETED"
+    assert (await soon(waiting)).status == "COMPLETED"
 
 
 @pytest.mark.parametrize("hours", [0.5, 48])
@@ -297,7 +303,7 @@ async def test_a_call_of_a_stranger(
             await until(lambda: fake.requests[DETAIL] >= 5)
             assert fake.requests[LIST] <= lists + 1, "the list of two days was drawn in"
         clock.step(1e6)
-        assert (await waiting).status == "FAILED"
+        assert (await soon(waiting)).status == "FAILED"
 
 
 async def test_no_status_goes_backwards(client: HamsaClient, fake: FakeHamsa, clock: Clock) -> None:
@@ -308,7 +314,7 @@ async def test_no_status_goes_backwards(client: HamsaClient, fake: FakeHamsa, cl
     waiting = asyncio.create_task(client.conversations.wait(await placed(client)))
     await until(lambda: fake.requests[DETAIL] == 1)
     clock.step(5)
-    assert (await waiting).status == "COMPLETED"
+    assert (await soon(waiting)).status == "COMPLETED"
     assert fake.requests[DETAIL] == 3
 
 
@@ -323,7 +329,7 @@ async def test_an_outcome_that_lags(client: HamsaClient, fake: FakeHamsa, clock:
     clock.step(30)
     await until(lambda: fake.requests[DETAIL] >= 3)
     clock.step(3)
-    assert (await waiting).outcome == {"confirmed": True}
+    assert (await soon(waiting)).outcome == {"confirmed": True}
 
 
 async def test_an_outcome_that_never_comes(
@@ -333,7 +339,7 @@ async def test_an_outcome_that_never_comes(
     fake.outcome_lag = math.inf
     call_id = await placed(client)
     clock.step(30)
-    conversation = await client.conversations.wait(call_id)
+    conversation = await soon(client.conversations.wait(call_id))
     assert (conversation.status, conversation.outcome) == ("COMPLETED", {})
     assert fake.requests[DETAIL] == 1 + len(QUICK.outcome)
 
@@ -376,7 +382,7 @@ async def test_a_failing_sweep_is_tried_again(
         waiting = asyncio.create_task(client.conversations.wait(call_id))
         await until(lambda: fake.requests[LIST] >= 8)
     clock.step(30)
-    assert (await waiting).status == "COMPLETED"
+    assert (await soon(waiting)).status == "COMPLETED"
     assert "sweep_failed" in {getattr(record, "action", None) for record in caplog.records}
 
 
@@ -389,7 +395,7 @@ async def test_a_list_that_is_broken_for_good(
     waiting = asyncio.create_task(client.conversations.wait(call_id))
     await until(lambda: fake.requests[DETAIL] >= 2)
     clock.step(30)
-    assert (await waiting).status == "COMPLETED"
+    assert (await soon(waiting)).status == "COMPLETED"
 
 
 async def test_a_refused_key_ends_all(client: HamsaClient, fake: FakeHamsa) -> None:
@@ -495,7 +501,7 @@ async def test_waiting_again(client: HamsaClient, fake: FakeHamsa, clock: Clock)
         waiting = asyncio.create_task(client.conversations.wait(await placed(client)))
         await until(lambda: client._poller._task is not None)
         clock.step(30)
-        assert (await waiting).has_ended
+        assert (await soon(waiting)).has_ended
         assert client._poller._task is None
 
 
@@ -508,9 +514,11 @@ async def test_closing_the_client(client: HamsaClient, fake: FakeHamsa) -> None:
     await until(lambda: fake.requests[LIST] >= 1 and len(client._poller._calls) == 2)
     await client.aclose()
     with pytest.raises(NotEndedError, match="closed") as caught:
-        await wait
+        await soon(wait)
     assert caught.value.call_id == ids[0]
-    assert {type(update.error) for update in await watch if update.is_last} == {NotEndedError}
+    assert {
+        type(update.error) for update in await asyncio.wait_for(watch, HANGS) if update.is_last
+    } == {NotEndedError}
     with pytest.raises(NotSentError):
         await client.conversations.wait(ids[0])
 
