@@ -60,8 +60,9 @@ class Conversations:
     async def wait(self, conversation_id: str, *, timeout: float | None = None) -> Conversation:  # noqa: ASYNC109 - it ends in an error of its own, with the last status
         """Wait until a call has ended, and give it in full.
 
-        Any number of waits of a client share one poller, which asks the list about all of them
-        at once: often at first, every 15 seconds later. A call that the list does not show is
+        Any number of waits of a client and its copies share one poller, which asks the list
+        about all of them at once, under the options of the client itself: often at first, every
+        15 seconds later. A call that the list does not show is
         read by itself now and then. Any final status is an end, `NO_ANSWER` and `FAILED` too;
         one that is not known is none.
 

@@ -1,4 +1,4 @@
-"""The one poller of a client: it follows any number of calls through the minimal list.
+"""The one poller of a client and its copies: it follows calls through the minimal list.
 
 It asks nothing while nobody waits, and has no task then.
 """
@@ -99,7 +99,7 @@ class Poller:
         self._followers: dict[str, list[Follower]] = {}
         self._calls: dict[str, Followed] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
-        self._reads_at_once = max(1, min(_READS_AT_ONCE, transport.concurrency_limit // 2))
+        self._reads_at_once = max(1, min(_READS_AT_ONCE, sender.concurrency_limit // 2))
         self._longest_by_agent: dict[str, float] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -167,6 +167,23 @@ async def test_a_hundred_waits_share_one_sweep(
     assert (fake.requests[LIST], fake.requests[DETAIL]) == (2, 100)
 
 
+async def test_copies_of_a_client_share_its_poller(
+    client: HamsaClient, fake: FakeHamsa, clock: Clock
+) -> None:
+    """Waits of all of them cost one sweep, and closing a copy ends none."""
+    client._poller.patience = ONE_SWEEP
+    ids = await placed_many(client, 10)
+    clock.step(30)
+    copies = [client.with_options(headers={"X-Copy": str(at)}) for at in range(10)]
+    waits = [copy.conversations.wait(each) for copy, each in zip(copies, ids, strict=True)]
+    async with asyncio.timeout(HANGS):
+        ended = asyncio.gather(*waits)
+        for copy in copies:
+            await copy.aclose()
+        assert all(conversation.has_ended for conversation in await ended)
+    assert (fake.requests[LIST], fake.requests[DETAIL]) == (1, 10)
+
+
 async def test_more_calls_than_a_page_has_rows(
     client: HamsaClient, fake: FakeHamsa, clock: Clock
 ) -> None:
