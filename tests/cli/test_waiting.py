@@ -89,11 +89,12 @@ async def test_json(command: Any, status: str, code: int) -> None:
 
 def test_not_ended_in_time(dial: Any) -> None:
     """4, as for all of which one must not say that nobody was reached."""
-    done = dial.command(*CALL, "--timeout", "0.5", "--json").ends(4)
+    done = dial.command(*CALL, "--timeout", "1", "--json").ends(4)
     document = done.document
     assert (document["certainty"], document["conversation"]) == ("placed", None)
-    assert document["status"] == "PENDING"
-    assert "was not seen to end within 0.5 s" in done.complaint
+    assert document["status"] in {"PENDING", "IN_PROGRESS"}
+    assert document["call_id"] in done.complaint
+    assert "within 1 s" in done.complaint
     assert len(dial.server.rings()) == 1
 
 
