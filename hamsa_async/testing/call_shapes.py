@@ -103,9 +103,13 @@ def _params(call: Call) -> dict[str, Any]:
 
 
 def _outcome(agent: Mapping[str, Any]) -> dict[str, Any]:
-    shape = agent.get("outcomeResponseShape") or {}
-    wanted: Mapping[str, Mapping[str, Any]] = shape.get("properties") or {}
-    return {name: _ANSWERS.get(str(field.get("type"))) for name, field in wanted.items()}
+    """An answer to each thing that the agent is to find out; whoever made it may say anything."""
+    wanted = _object(_object(agent.get("outcomeResponseShape")).get("properties"))
+    return {name: _ANSWERS.get(str(_object(field).get("type"))) for name, field in wanted.items()}
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _ends(call: Call) -> dict[str, str]:
