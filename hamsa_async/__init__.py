@@ -21,6 +21,7 @@ from hamsa_async.errors import (
     InsufficientBalanceError,
     InvalidRequestError,
     JournalError,
+    NotEndedError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -92,6 +93,8 @@ from hamsa_async.models import (
 )
 from hamsa_async.options import Answer, RequestOptions
 from hamsa_async.resources.call_stream import CallResult, CallStream
+from hamsa_async.resources.poller import CallUpdate
+from hamsa_async.resources.watching import CallWatch
 
 __all__ = [
     "FINAL_STATUSES",
@@ -113,6 +116,8 @@ __all__ = [
     "CallResult",
     "CallStatus",
     "CallStream",
+    "CallUpdate",
+    "CallWatch",
     "CampaignError",
     "CampaignRecipient",
     "CampaignRunningError",
@@ -143,6 +148,7 @@ __all__ = [
     "JournalError",
     "KnowledgeBaseItem",
     "LLMConfig",
+    "NotEndedError",
     "NotFoundError",
     "NotSentError",
     "NumberType",

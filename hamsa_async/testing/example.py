@@ -184,11 +184,13 @@ def _call(past: _Past, number: int, now: datetime) -> Call:
         answered_at=answered_at,
         ended_at=answered_at + timedelta(seconds=past.seconds),
         outcome=past.outcome,
-        told=_told(past, number),
+        listed_at=at,
+        told_at=answered_at + timedelta(seconds=past.seconds),
+        recorded=_recorded(past, number),
     )
 
 
-def _told(past: _Past, number: int) -> Mapping[str, Any]:
+def _recorded(past: _Past, number: int) -> Mapping[str, Any]:
     if not past.talk:
         return {}
     return {

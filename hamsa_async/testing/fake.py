@@ -108,6 +108,10 @@ class FakeHamsa:
         latency: Seconds between a ring and the answer, at least and at most.
         call_seconds: How long a call lasts from its ring to its end, at least and at most.
         outcomes: How calls end, and in what shares.
+        scripts: For calls to a number: its statuses, each with the seconds from the ring at which
+            it comes, in order. Any text is a status here, and they may go backwards.
+        list_lag: Seconds from a ring until the list has the call; infinite: never.
+        outcome_lag: Seconds from a call's end until its transcript and outcome are there.
         capacity: The most calls that may be live at once; one more is answered 429.
         rate_limit: The most starts of calls per second, in bursts of as many; more get 429.
         retry_after: The `Retry-After` of those 429s; `None` for none.
@@ -149,6 +153,9 @@ class FakeHamsa:
         validator=_weights,
         repr=False,
     )
+    scripts: Mapping[str, Sequence[tuple[float, str]]] = attrs.field(factory=dict, repr=False)
+    list_lag: float = attrs.field(default=0.0, validator=validators.ge(0))
+    outcome_lag: float = attrs.field(default=0.0, validator=validators.ge(0))
     capacity: int | None = attrs.field(
         default=None, validator=validators.optional(validators.ge(0))
     )

@@ -60,8 +60,10 @@ class Query:
         }
 
     def _lets(self, call: Call, now: datetime) -> bool:
-        return self.agent_id in (None, call.ring.voice_agent_id) and (
-            not self.statuses or call.status(now) in self.statuses
+        return (
+            call.listed_at <= now
+            and self.agent_id in (None, call.ring.voice_agent_id)
+            and (not self.statuses or call.status(now) in self.statuses)
         )
 
     def _cut(self, calls: Sequence[Call]) -> Sequence[Call]:

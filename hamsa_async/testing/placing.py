@@ -18,7 +18,7 @@ from hamsa_async.testing.clock import ServerClock
 from hamsa_async.testing.connections import Connection
 from hamsa_async.testing.faults import Answer
 from hamsa_async.testing.ledger import Ring
-from hamsa_async.testing.lifecycle import Call, Calls
+from hamsa_async.testing.lifecycle import Call, Calls, later
 from hamsa_async.testing.messages import RefusedError, authorise, json_object, success
 from hamsa_async.testing.orders import Order, number_in, reference_in
 from hamsa_async.testing.settings import Observed
@@ -141,14 +141,22 @@ class Placing:
             voice_agent_id=order.voice_agent_id,
             from_number=order.from_number,
         )
-        outcomes = self._fake.outcomes
-        lasts = timedelta(seconds=self._random.uniform(*self._fake.call_seconds))
+        fake, outcomes = self._fake, self._fake.outcomes
+        lasts = timedelta(seconds=self._random.uniform(*fake.call_seconds))
         (outcome,) = self._random.choices(tuple(outcomes), tuple(outcomes.values()))
+        script = [
+            (later(ring.at, seconds), status)
+            for seconds, status in fake.scripts.get(order.to_number, ())
+        ]
+        ended_at = script[-1][0] if script else ring.at + lasts
         return Call(
             ring=ring,
             order=order,
             agent=agent,
             answered_at=ring.at + lasts / 5,
-            ended_at=ring.at + lasts,
+            ended_at=ended_at,
             outcome=outcome,
+            listed_at=later(ring.at, fake.list_lag),
+            told_at=later(ended_at, fake.outcome_lag),
+            script=script,
         )

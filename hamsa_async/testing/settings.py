@@ -1,6 +1,6 @@
 """What the routes know of the fake that they belong to."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from hamsa_async.testing.faults import FaultPlan
@@ -24,6 +24,9 @@ class Settings(Protocol):
     latency: tuple[float, float]
     call_seconds: tuple[float, float]
     outcomes: Mapping[str, float]
+    scripts: Mapping[str, Sequence[tuple[float, str]]]
+    list_lag: float
+    outcome_lag: float
     capacity: int | None
     rate_limit: float | None
     retry_after: str | None

@@ -20,6 +20,7 @@ from hamsa_async import (
     Certainty,
     HamsaClient,
     HamsaError,
+    NotEndedError,
     OutcomeUnknownError,
     ResponseSchemaError,
     Timeouts,
@@ -58,6 +59,8 @@ def test_every_error_survives_pickle_and_copy_with_all_it_carries(kind: type[Ham
         known["retry_at"] = datetime(2026, 1, 1, tzinfo=UTC)
     if kind is OutcomeUnknownError:
         known["call_id"] = "call-1"
+    if kind is NotEndedError:
+        known |= {"call_id": "call-1", "last_status": "IN_PROGRESS"}
     error = kind("what happened", **known)
     if isinstance(error, hamsa_async.AuthenticationError):
         error.key_renewed = True

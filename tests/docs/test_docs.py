@@ -206,6 +206,7 @@ async def test_examples_run(code: str, fake_hamsa: FakeHamsa, tmp_path: Path) ->
     if '..."' in code:
         return
     if "asyncio.run(main())" in code:
+        fake_hamsa.call_seconds = (0.1, 0.5)  # some wait for the end
         await run("-c", code, HAMSA_API_KEY=FAKE_API_KEY, HAMSA_BASE_URL=fake_hamsa.base_url)
         assert fake_hamsa.ledger.rung_twice() == {}
     elif "def test_" in code:

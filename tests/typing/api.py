@@ -23,7 +23,10 @@ from hamsa_async import (
     CallQueued,
     CallRequest,
     CallResult,
+    CallStatus,
     CallStream,
+    CallUpdate,
+    CallWatch,
     CampaignError,
     CampaignRunningError,
     Certainty,
@@ -31,6 +34,7 @@ from hamsa_async import (
     ConfigurationError,
     ConflictError,
     ContactListError,
+    Conversation,
     CooldownStarted,
     DialerError,
     Event,
@@ -41,6 +45,7 @@ from hamsa_async import (
     InvalidRequestError,
     JournalError,
     LLMConfig,
+    NotEndedError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -177,6 +182,27 @@ async def place_many(hamsa: HamsaClient, rows: AsyncIterator[CallRequest]) -> No
         return_exceptions=True,
     )
     assert_type(answers, list[Call | BaseException])
+
+
+async def follow_calls(hamsa: HamsaClient, ids: AsyncIterator[str]) -> str | None:
+    conversation = await hamsa.conversations.wait("id", timeout=60)
+    assert_type(conversation, Conversation)
+    hamsa.conversations.watch(["id"])
+    async with hamsa.conversations.watch(ids, timeout=600.0) as updates:
+        assert_type(updates, CallWatch)
+        async for update in updates:
+            assert_type(update, CallUpdate)
+            assert_type(update.id, str)
+            assert_type(update.status, CallStatus | str | None)
+            assert_type(update.conversation, Conversation | None)
+            assert_type(update.error, HamsaError | None)
+            assert_type(update.is_last, bool)
+    try:
+        await hamsa.conversations.wait("id")
+    except NotEndedError as error:
+        assert_type(error.call_id, str | None)
+        return error.last_status
+    return None
 
 
 async def meet_an_error(hamsa: HamsaClient) -> datetime | str | None:
