@@ -28,6 +28,8 @@ from hamsa_async.errors import (
     RateLimitedError,
     ResponseSchemaError,
     ServerError,
+    WebhookParseError,
+    WebhookVerificationError,
 )
 from hamsa_async.instrumentation import (
     AttemptBegan,
@@ -180,5 +182,7 @@ __all__ = [
     "WebTool",
     "WebToolType",
     "WebhookAuth",
+    "WebhookParseError",
+    "WebhookVerificationError",
     "__version__",
 ]
