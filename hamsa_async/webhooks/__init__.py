@@ -16,12 +16,12 @@ from hamsa_async.models.webhooks import (
     TranscriptionUpdate,
     WebhookEvent,
 )
-from hamsa_async.webhooks.aiohttp_app import aiohttp_app, serving
 from hamsa_async.webhooks.asgi import ASGIApp
 from hamsa_async.webhooks.deliveries import Delivery, Reply
 from hamsa_async.webhooks.parsing import parse
 from hamsa_async.webhooks.receiver import Receiver, Store
 from hamsa_async.webhooks.secrets import Secrets, verify
+from hamsa_async.webhooks.server import aiohttp_app, serving
 
 __all__ = [
     "ASGIApp",
