@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hamsa_async import REFERENCE_PARAM, WebhookParseError, WebhookVerificationError
+from hamsa_async import REFERENCE_PARAM, WebhookParseError, WebhookVerificationError, _wire
 from hamsa_async.webhooks import (
     CallAnswered,
     CallEnded,
@@ -203,7 +203,12 @@ def test_a_proven_reference_excludes_any_other() -> None:
         b"1" * 10_000,
     ],
 )
-def test_junk_is_an_error_of_our_own_that_does_not_quote_it(junk: bytes) -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_junk_is_an_error_of_our_own_that_does_not_quote_it(
+    junk: bytes, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fast:
+        monkeypatch.setattr(_wire, "orjson", None)
     with pytest.raises(WebhookParseError) as caught:
         parse(junk)
     assert caught.value.__cause__ is None
@@ -254,6 +259,14 @@ JSON = st.recursive(
 
 
 def parsed_or_ours(raw: bytes, reference: str | None) -> None:
+    """By either reader of JSON, for what is installed beside us changes nothing."""
+    parsed_or_ours_once(raw, reference)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_wire, "orjson", None)
+        parsed_or_ours_once(raw, reference)
+
+
+def parsed_or_ours_once(raw: bytes, reference: str | None) -> None:
     try:
         event = parse(raw, reference=reference)
     except (WebhookParseError, WebhookVerificationError):
