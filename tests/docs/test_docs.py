@@ -199,7 +199,7 @@ async def run(*command: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("code", EXAMPLES)
 async def test_examples_run(code: str, fake_hamsa: FakeHamsa, tmp_path: Path) -> None:
-    """A script runs against the fake, tests pass, and what is neither compiles.
+    """A script runs against the fake, tests pass, an application is made, and the rest compiles.
 
     Where a text says `...` there is something to fill in, so it cannot run.
     """
@@ -209,6 +209,8 @@ async def test_examples_run(code: str, fake_hamsa: FakeHamsa, tmp_path: Path) ->
     if "asyncio.run(main())" in code:
         await run("-c", code, HAMSA_API_KEY=FAKE_API_KEY, HAMSA_BASE_URL=fake_hamsa.base_url)
         assert fake_hamsa.ledger.rung_twice() == {}
+    elif "\napp = " in code:
+        await run("-c", code, HAMSA_WEBHOOK_SECRET="s3cret")
     elif "def test_" in code:
         file = tmp_path / "test_example.py"
         file.write_text(code, encoding="utf-8")

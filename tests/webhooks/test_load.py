@@ -52,7 +52,8 @@ class Process:
 
     async def kill(self) -> None:
         assert self.process is not None
-        self.process.kill()
+        if self.process.returncode is None:
+            self.process.kill()
         # To its end, or the transport is left open.
         await self.process.communicate()
 
