@@ -30,7 +30,7 @@ _PURPOSE: Final = b"hamsa_async webhook secret, 1\0"
 
 def _texts(given: Any) -> Any:
     """One secret or several: a text alone is one."""
-    return (given,) if isinstance(given, str) else tuple(given)
+    return (given,) if given is None or isinstance(given, str) else tuple(given)
 
 
 def _check(_: object, attribute: "attrs.Attribute[Any]", secrets: tuple[Any, ...]) -> None:

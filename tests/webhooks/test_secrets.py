@@ -212,6 +212,7 @@ def test_whichever_secret_fits_everything_is_compared(compared: Compared) -> Non
         ({"shared": "سر"}, "printable ASCII"),
         ({"shared": "two\nlines"}, "printable ASCII"),
         ({"shared": [5]}, "printable ASCII"),
+        ({"shared": None}, "printable ASCII"),
         ({"master": "short"}, "32 characters"),
     ],
 )
