@@ -3,6 +3,8 @@
 Source: docs.tryhamsa.com/developers/agent-guides/webhook-integration-guide. Field names are
 published for `call.ended` only; those of the other events are read where they are as guessed,
 and `payload` holds everything as it came.
+
+Public as `hamsa_async.webhooks`, and imported with that only: whoever places calls does without.
 """
 
 import enum

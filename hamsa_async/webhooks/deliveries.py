@@ -102,13 +102,15 @@ NOT_DECODED: Final = Reply(
     headers={"Accept-Encoding": "gzip, deflate"},
     stays=False,
 )
-# Neither must count as delivered, and both may be sent again.
+# None of these counts as delivered, and each may be sent again.
 NOT_STORED: Final = Reply(
     status=503,
     action="not_stored",
     says="not stored; send it again",
     headers={"Retry-After": "1"},
 )
+# The store goes on with it.
+NOT_IN_TIME: Final = attrs.evolve(NOT_STORED, action="late", says="not stored yet; send it again")
 TOO_BUSY: Final = attrs.evolve(
     NOT_STORED, action="too_busy", says="too busy; send it again", stays=False
 )

@@ -12,6 +12,7 @@ from hamsa_async.errors import ConfigurationError, WebhookParseError, WebhookVer
 from hamsa_async.webhooks.deliveries import (
     CUT,
     JUNK,
+    NOT_IN_TIME,
     NOT_STORED,
     REFUSED,
     REPEATED,
@@ -122,15 +123,21 @@ class Receiver:
         Cancellation:
             A delivery that is being stored is stored all the same.
         """
+        why: object = None
         try:
             reply = await self._answer(method, path, headers, next_chunk)
         except WebhookVerificationError as error:
-            reply = REFUSED
-            log.warning("a webhook was refused: %s", error, extra={"action": "webhook_refused"})
+            reply, why = REFUSED, error
         except WebhookParseError as error:
-            reply = JUNK
-            log.warning("a webhook was junk: %s", error, extra={"action": "webhook_junk"})
+            reply, why = JUNK, error
         self.counts[reply.action] += 1
+        if reply.status >= 400:
+            log.warning(
+                "a webhook was answered %s: %s",
+                reply.status,
+                why or reply.says,
+                extra={"action": f"webhook_{reply.action}"},
+            )
         return reply
 
     async def aclose(self, *, grace: float = 10.0) -> None:
@@ -166,6 +173,8 @@ class Receiver:
             delivery = deliver(body, reference=opening.reference, now=self._clock())
             if delivery.key in self._stored:
                 return REPEATED
+            if self._closing:  # while the body came; the store may be closed by now
+                return TOO_BUSY
             storing = self._put_soon(delivery)
             return await self._stored_by(deadline, storing)
         finally:
@@ -214,10 +223,10 @@ class Receiver:
             await self._store.put(delivery)
         except Exception as error:  # noqa: BLE001 - whatever it is, the event is not stored
             log.error(  # noqa: TRY400 - what a store says of an event may hold numbers
-                "a webhook was not stored: %s: %s",
+                "the store failed on a webhook: %s: %s",
                 type(error).__name__,
                 mask_text(str(error)),
-                extra={"action": "webhook_not_stored"},
+                extra={"action": "webhook_store_failed"},
             )
             return False
         self._stored[delivery.key] = None
@@ -234,9 +243,5 @@ class Receiver:
         left = deadline - asyncio.get_running_loop().time()
         done, _ = await asyncio.wait({storing}, timeout=max(left, 0))
         if not done:
-            log.warning(
-                "a webhook is not stored in time; the store goes on with it",
-                extra={"action": "webhook_late"},
-            )
-        is_stored = bool(done) and not storing.cancelled() and storing.result()
-        return STORED if is_stored else NOT_STORED
+            return NOT_IN_TIME
+        return STORED if not storing.cancelled() and storing.result() else NOT_STORED

@@ -3,15 +3,21 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from aiohttp import web
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from hamsa_async.testing import FAKE_AGENT_ID, FakeHamsa, WebhookPlan
 from hamsa_async.testing.webhooks import EVENTS
 
+CONTRACT = Path(__file__).parents[1] / "contract" / "hamsa-openapi.yaml"
 KEY = {"Authorization": "Token fake-key"}
 SARA = "+971500000123"
 
@@ -119,6 +125,31 @@ async def test_a_calls_life_in_the_observed_envelope(
     assert event["caller_info"]["call_id"] != call_id
     assert event["data"]["conversationId"] == call_id
     assert event["data"]["callEndedAt"] - event["data"]["callStartedAt"] == 10_000
+
+
+@pytest.mark.parametrize(
+    ("envelope", "schemas"),
+    [
+        ("documented", {"call.ended": "CallEndedEvent", "": "WebhookEvent"}),
+        ("observed", {"": "ObservedCallEndEvent"}),
+    ],
+)
+async def test_events_are_as_the_contract_says(
+    fake: FakeHamsa, clock: Clock, hook: Hook, envelope: Any, schemas: dict[str, str]
+) -> None:
+    document = yaml.safe_load(CONTRACT.read_text("utf-8"))
+    resource = DRAFT202012.create_resource(document)
+    registry: Registry[Any] = Registry().with_resource("urn:hamsa", resource)
+    fake.webhooks = WebhookPlan(envelope=envelope)
+    for outcome in ("COMPLETED", "NO_ANSWER"):
+        fake.outcomes = {outcome: 1}
+        await place(fake, hook.url)
+        await live(fake, clock)
+    assert len(hook.told) == 7
+    for _, event in hook.told:
+        schema = schemas.get(event.get("eventType", ""), schemas[""])
+        pointer = f"urn:hamsa#/components/schemas/{schema}"
+        Draft202012Validator({"$ref": pointer}, registry=registry).validate(event)
 
 
 async def test_a_call_that_nobody_answers(clock: Clock, hook: Hook) -> None:
