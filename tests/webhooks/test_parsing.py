@@ -298,10 +298,7 @@ def test_no_payload_makes_an_event_of_a_known_type_an_error(
 ) -> None:
     raw = json.dumps({"eventType": kind, "data": {"data": payload}}).encode()
     try:
-        raw.decode()
-        valid = json.loads(raw)
-    except ValueError:
+        read = _wire.decode(raw)
+    except ValueError:  # NaN, or half a character: JSON to some readers only
         return
-    if "NaN" in raw.decode() or "Infinity" in raw.decode():
-        return  # no JSON to some readers
-    assert parse(raw).payload == valid["data"]["data"]
+    assert parse(raw).payload == read["data"]["data"]
