@@ -314,7 +314,7 @@ def _events_of(call: Call, plan: WebhookPlan) -> Sequence[tuple[str, datetime]]:
 def _headers(call: Call) -> Mapping[str, str]:
     auth = call.order.webhook_auth if call.order.webhook_url else call.agent.get("webhookAuth")
     headers = {"Content-Type": "application/json"}
-    if auth:
+    if isinstance(auth, Mapping):
         headers["Authorization"] = f"{auth.get('authKey', '')} {auth.get('authSecret', '')}"
     return headers
 
