@@ -29,6 +29,8 @@ from hamsa_async.errors import (
     RateLimitedError,
     ResponseSchemaError,
     ServerError,
+    WebhookParseError,
+    WebhookVerificationError,
 )
 from hamsa_async.instrumentation import (
     AttemptBegan,
@@ -186,5 +188,7 @@ __all__ = [
     "WebTool",
     "WebToolType",
     "WebhookAuth",
+    "WebhookParseError",
+    "WebhookVerificationError",
     "__version__",
 ]

@@ -20,6 +20,8 @@ or a whole phone number.
     │  └─ ServerError                    5xx (reads only: for a write it proves nothing)
     ├─ ResponseSchemaError               an answer to a read that is not the documented shape
     ├─ NotEndedError                     a call that was waited for was not seen to end
+    ├─ WebhookVerificationError          a webhook whose secret does not prove where it is from
+    ├─ WebhookParseError                 a webhook's body that is no event
     └─ DialerError                       the dialer cannot go on; its leaves live here too
        ├─ ContactListError               the list cannot be read or used
        ├─ JournalError                   the journal cannot be used
@@ -217,6 +219,12 @@ class NotEndedError(HamsaError):
         )
         self.call_id = call_id
         self.last_status = last_status
+class WebhookVerificationError(HamsaError):
+    """A webhook's secret is missing, not one of ours, or another call's. Believe nothing of it."""
+
+
+class WebhookParseError(HamsaError):
+    """A webhook's body is no event: not JSON, not an object, or without a type."""
 
 
 class DialerError(HamsaError):

@@ -22,6 +22,7 @@ from hamsa_async.testing.lifecycle import Call, Calls, later
 from hamsa_async.testing.messages import RefusedError, authorise, json_object, success
 from hamsa_async.testing.orders import Order, number_in, reference_in
 from hamsa_async.testing.settings import Observed
+from hamsa_async.testing.webhooks import Webhooks
 
 _Read: TypeAlias = Callable[[Mapping[str, Any]], Order]
 _Show: TypeAlias = Callable[[Call, datetime], dict[str, Any]]
@@ -33,10 +34,13 @@ _NOT_RUNG: Final = success({})
 class Placing:
     """Starts calls for a fake, and lets its ledger know of every POST and every ring."""
 
-    def __init__(self, fake: Observed, clock: ServerClock, calls: Calls) -> None:
+    def __init__(
+        self, fake: Observed, clock: ServerClock, calls: Calls, webhooks: Webhooks
+    ) -> None:
         self._fake = fake
         self._clock = clock
         self._calls = calls
+        self._webhooks = webhooks
         self.start_afresh()
 
     def start_afresh(self) -> None:
@@ -124,6 +128,7 @@ class Placing:
         call = self._new_call(order, agent, post)
         self._fake.ledger.rang(call.ring)
         self._calls.add(call)
+        self._webhooks.placed(call)
         delay = self._random.uniform(*self._fake.latency)
         # Rendered first: what an answer says is true when it is made, not when it arrives.
         answer = success(show(call, self._clock.now()))

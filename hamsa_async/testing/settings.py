@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol
 
 from hamsa_async.testing.faults import FaultPlan
 from hamsa_async.testing.ledger import Ledger
+from hamsa_async.testing.webhooks import WebhookPlan
 
 OnPost = Callable[[dict[str, Any]], Awaitable[None] | None]
 
@@ -32,6 +33,7 @@ class Settings(Protocol):
     retry_after: str | None
     faults: FaultPlan
     on_post: OnPost | None
+    webhooks: WebhookPlan
     seed: int | None
 
 

@@ -97,6 +97,8 @@ PUBLIC = [
     "WebTool",
     "WebToolType",
     "WebhookAuth",
+    "WebhookParseError",
+    "WebhookVerificationError",
     "__version__",
 ]
 
@@ -149,7 +151,7 @@ def test_importing_the_core_imports_no_extra_and_no_other_part_of_ours() -> None
     loaded = run("import sys, hamsa_async; print(*sys.modules)").split()
     assert not {name for name in loaded if name.partition(".")[0] in EXTRAS}
     parts = {name.split(".")[1] for name in loaded if name.startswith("hamsa_async.")}
-    assert not parts & {"dialer", "cli", "testing"}
+    assert not parts & {"dialer", "cli", "testing", "webhooks"}
 
 
 def test_the_core_works_without_its_faster_parts() -> None:
