@@ -219,6 +219,8 @@ class NotEndedError(HamsaError):
         )
         self.call_id = call_id
         self.last_status = last_status
+
+
 class WebhookVerificationError(HamsaError):
     """A webhook's secret is missing, not one of ours, or another call's. Believe nothing of it."""
 

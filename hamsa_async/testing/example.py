@@ -179,6 +179,7 @@ def _call(past: _Past, number: int, now: datetime) -> Call:
             agent_details=None,
             params=past.params,
             webhook_url=None,
+            webhook_auth=None,
         ),
         agent={**agent, "id": past.agent_id},
         answered_at=answered_at,

@@ -12,6 +12,7 @@ from hamsa_async import (
     REFERENCE_PARAM,
     AgentDetails,
     AgentWebhookAuth,
+    Answer,
     APIError,
     AttemptBegan,
     AttemptSent,
@@ -52,6 +53,7 @@ from hamsa_async import (
     PermissionDeniedError,
     Project,
     RateLimitedError,
+    RequestOptions,
     ResponseSchemaError,
     RetryPolicy,
     RetryScheduled,
@@ -124,6 +126,22 @@ async def make_a_client(session: aiohttp.ClientSession) -> None:
         assert_type(await hamsa.projects.current(), Project)
         assert_type(await hamsa.voice_agents.get("id"), AgentDetails)
     await hamsa.aclose()
+
+
+def see_an_answer(answer: Answer) -> None:
+    assert_type(answer.status, int)
+    assert_type(answer.headers, Mapping[str, str])
+    assert_type(answer.body, bytes)
+
+
+async def set_options(hamsa: HamsaClient) -> None:
+    options: RequestOptions = {"timeout": 5.0, "on_answer": see_an_answer}
+    copy = hamsa.with_options(**options)
+    assert_type(copy.with_options(headers={"X-Trace": "7"}), HamsaClient)
+    assert_type(copy, HamsaClient)
+    assert_type(await copy.projects.current(timeout=Timeouts(response=2)), Project)
+    assert_type(await copy.voice_agents.update("id", lang="ar", timeout=5), AgentDetails)
+    assert_type(hamsa.conversations.list(timeout=5), Pages[ConversationSummary])
 
 
 async def place_a_call(hamsa: HamsaClient) -> None:
