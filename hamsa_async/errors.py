@@ -1,7 +1,7 @@
 """Every exception this package raises, as one tree.
 
 An error says three things: whose fault it was (its class), what was proven about the
-request (`certainty`), and what to do (its text). It carries primitives only, so that it
+request (`certainty`), and what to do (its text). It is made of primitives only, so that it
 survives `pickle` and imports nothing of ours. Neither `str` nor `repr` shows an API key
 or a whole phone number.
 
