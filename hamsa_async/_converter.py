@@ -34,6 +34,7 @@ from hamsa_async.models.calls import Call
 T = TypeVar("T")
 
 _LEAVES: Final = frozenset({str, int, float, bool, type(None), Any})
+_OURS: Final = frozenset({"extra", "evidence"})  # fields that the API does not send
 _NAMES: Final[Mapping[str, str]] = {"from_": "from"}
 _OUR_NAME: Final = re.compile(r"(?<=\.)[a-z]\w*")
 
@@ -68,12 +69,13 @@ def _structure_fn(cls: type[Any], converter: cattrs.Converter) -> Callable[[Any,
     fit is then given to the function that cattrs makes, which says where and why: it asks for
     every field that there might be, and costs three times as much.
     """
-    fields = [field for field in attrs.fields(cls) if field.name != "extra"]
-    has_extra = len(fields) < len(attrs.fields(cls))
+    fields = [field for field in attrs.fields(cls) if field.name not in _OURS]
+    has_extra = any(field.name == "extra" for field in attrs.fields(cls))
     names: dict[str, Any] = {
         field.name: override(rename=camel_case(field.alias)) for field in fields
     }
-    explain = make_dict_structure_fn(cls, converter, extra=override(omit=True), **names)
+    names |= {name: override(omit=True) for name in _OURS}
+    explain = make_dict_structure_fn(cls, converter, **names)
     ours = {camel_case(field.alias): field.alias for field in fields}
     hooks = [
         (field.alias, field.type, hook)

@@ -11,6 +11,7 @@ import functools
 import itertools
 import logging
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -24,12 +25,12 @@ from hamsa_async._deadlines import Deadlines
 from hamsa_async._handover import MarkedBody, NotHandedError
 from hamsa_async._keys import KeySource
 from hamsa_async._limits import Door, Pass, RateLimited
-from hamsa_async._masking import mask_number
+from hamsa_async._masking import mask_number, secrets_in
 from hamsa_async._pull import see_through
 from hamsa_async._retry import RetryBudget
 from hamsa_async._sessions import limit_of_borrowed, open_session, proxy_for
 from hamsa_async._verdicts import Ending, Verdict, failure, judge
-from hamsa_async._wire import USER_AGENT, Request, moment_after, retry_after
+from hamsa_async._wire import USER_AGENT, Request, moment_after, retry_after, server_date
 from hamsa_async.config import ClientConfig
 from hamsa_async.errors import (
     Certainty,
@@ -93,6 +94,8 @@ class Exchange:
     key: str = attrs.field(repr=False)
     entered: Pass = attrs.field(repr=False)
     begun: float
+    begun_at: float
+    """In POSIX seconds."""
     outcome: "asyncio.Future[Outcome]" = attrs.field(repr=False)
     task: "asyncio.Task[None] | None" = attrs.field(default=None, repr=False)
     timed_out: bool = False
@@ -171,6 +174,8 @@ class Transport:
         self._proxy = None if session is not None else proxy_for(config.base_url)
         self._session = session
         self._loop: asyncio.AbstractEventLoop | None = None
+        # The headers of the last answer, and when it came.
+        self._heard: tuple[Mapping[str, str], float] | None = None
         self._exchanges: Deadlines[Exchange] = Deadlines()
         self.doors: Mapping[bool, Door] = {
             True: self._door("dials", limit, config.rate),
@@ -231,6 +236,7 @@ class Transport:
             key=key,
             entered=entered,
             begun=loop.time(),
+            begun_at=time.time(),
             outcome=loop.create_future(),
         )
         if self.teller.hooked:
@@ -358,6 +364,8 @@ class Transport:
         *,
         handed: bool,
     ) -> Outcome:
+        if answer is not None:
+            self._heard = answer.headers, time.time()
         value, problems = _read(exchange, answer)
         status = None if answer is None else answer.status
         verdict = judge(
@@ -378,9 +386,20 @@ class Transport:
             problems=problems or (),
             attempts=exchange.attempt,
             retry_at=None if pause is None else moment_after(now, pause),
+            begun_at=datetime.fromtimestamp(exchange.begun_at, UTC),
+            ended_at=now,
+            server_ahead=self._server_ahead(),
         )
-        error = failure(verdict, exchange.request, ending, key=exchange.key)
+        secrets = {exchange.key} | secrets_in(exchange.settings.headers)
+        error = failure(verdict, exchange.request, ending, secrets=secrets)
         return Outcome(verdict=verdict, status=status, error=error, asked=asked)
+
+    def _server_ahead(self) -> float | None:
+        if self._heard is None:
+            return None
+        headers, then = self._heard
+        said = server_date(headers)
+        return None if said is None else said.timestamp() - then
 
     # -- the session and its loop
 

@@ -36,10 +36,10 @@ def receipt(call: Call, _: datetime) -> dict[str, Any]:
     return {"voiceAgentId": call.ring.voice_agent_id, "jobId": call.ring.call_id}
 
 
-def conversation(call: Call, now: datetime) -> dict[str, Any]:
-    """The call in full."""
+def conversation(call: Call, now: datetime, *, echoes: bool) -> dict[str, Any]:
+    """The call in full, with its `params` if the server echoes them."""
     told = call.status(now).upper() in SPOKEN and now >= call.told_at
-    params = _params(call)
+    params = _params(call) if echoes else {}
     outcome = {**_outcome(call.agent), **params}
     response = {"transcription": _TRANSCRIPT, "outcomeResult": outcome} if told else {}
     return {
@@ -67,8 +67,9 @@ def conversation(call: Call, now: datetime) -> dict[str, Any]:
     }
 
 
-def row(call: Call, now: datetime) -> dict[str, Any]:
+def row(call: Call, now: datetime, *, with_number: bool) -> dict[str, Any]:
     """The call in the minimal list."""
+    ends = _ends(call)
     return {
         "id": call.ring.call_id,
         "createdAt": _iso(call.ring.at),
@@ -77,7 +78,7 @@ def row(call: Call, now: datetime) -> dict[str, Any]:
         "agentName": call.agent["agentName"],
         "duration": call.seconds(now),
         "channelType": "Telephone",
-        "callParams": _ends(call),
+        "callParams": ends if with_number else {**ends, "userNumber": None},
     }
 
 

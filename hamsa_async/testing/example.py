@@ -185,7 +185,6 @@ def _call(past: _Past, number: int, now: datetime) -> Call:
         answered_at=answered_at,
         ended_at=answered_at + timedelta(seconds=past.seconds),
         outcome=past.outcome,
-        listed_at=at,
         told_at=answered_at + timedelta(seconds=past.seconds),
         recorded=_recorded(past, number),
     )

@@ -15,7 +15,7 @@ webhook are told of there as `webhooks` says. Another process steers it without 
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,11 +113,14 @@ class FakeHamsa:
         outcomes: How calls end, and in what shares.
         scripts: For calls to a number: its statuses, each with the seconds from the ring at which
             it comes, in order. Any text is a status here, and they may go backwards.
-        list_lag: Seconds from a ring until the list has the call; infinite: never.
         outcome_lag: Seconds from a call's end until its transcript and outcome are there.
         capacity: The most calls that may be live at once; one more is answered 429.
         rate_limit: The most starts of calls per second, in bursts of as many; more get 429.
         retry_after: The `Retry-After` of those 429s; `None` for none.
+        list_lag: Seconds from a ring until the minimal list has the call, infinite for never; by
+            phone number where only some calls are late.
+        null_numbers: Phone numbers in whose place the minimal list says null.
+        echo_params: Whether the `params` of a call come back with its conversation.
         faults: What goes wrong when. It may be changed, and replaced, while the server runs.
         ledger_path: A file to which each ring is appended as it happens.
         on_post: Called, and awaited where it is async, with the JSON body of each POST to the
@@ -160,7 +163,6 @@ class FakeHamsa:
         repr=False,
     )
     scripts: Mapping[str, Sequence[tuple[float, str]]] = attrs.field(factory=dict, repr=False)
-    list_lag: float = attrs.field(default=0.0, validator=validators.ge(0))
     outcome_lag: float = attrs.field(default=0.0, validator=validators.ge(0))
     capacity: int | None = attrs.field(
         default=None, validator=validators.optional(validators.ge(0))
@@ -169,6 +171,9 @@ class FakeHamsa:
         default=None, validator=validators.optional(validators.gt(0))
     )
     retry_after: str | None = "1"
+    list_lag: float | Mapping[str, float] = attrs.field(default=0.0, repr=False)
+    null_numbers: Container[str] = attrs.field(default=(), repr=False)
+    echo_params: bool = True
     faults: FaultPlan = attrs.field(default=None, converter=_plan_or_none)
     ledger_path: str | Path | None = None
     on_post: OnPost | None = attrs.field(default=None, repr=False)

@@ -27,7 +27,6 @@ class Call:
         answered_at: When somebody took it.
         ended_at: When it ended.
         outcome: The status with which it ended.
-        listed_at: From when on the list has it.
         told_at: From when on its transcript and outcome are there.
         script: Statuses by the moment at which they come, in place of its own.
         recorded: What its conversation shows in place of what is made up, once it has ended.
@@ -39,7 +38,6 @@ class Call:
     answered_at: datetime
     ended_at: datetime
     outcome: str
-    listed_at: datetime
     told_at: datetime
     script: Sequence[tuple[datetime, str]] = ()
     recorded: Mapping[str, Any] = attrs.field(factory=dict, repr=False)

@@ -161,7 +161,6 @@ class Placing:
             answered_at=ring.at + lasts / 5,
             ended_at=ended_at,
             outcome=outcome,
-            listed_at=later(ring.at, fake.list_lag),
             told_at=later(ended_at, fake.outcome_lag),
             script=script,
         )

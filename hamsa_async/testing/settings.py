@@ -1,6 +1,6 @@
 """What the routes know of the fake that they belong to."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from hamsa_async.testing.faults import FaultPlan
@@ -26,11 +26,13 @@ class Settings(Protocol):
     call_seconds: tuple[float, float]
     outcomes: Mapping[str, float]
     scripts: Mapping[str, Sequence[tuple[float, str]]]
-    list_lag: float
     outcome_lag: float
     capacity: int | None
     rate_limit: float | None
     retry_after: str | None
+    list_lag: float | Mapping[str, float]
+    null_numbers: Container[str]
+    echo_params: bool
     faults: FaultPlan
     on_post: OnPost | None
     webhooks: WebhookPlan
