@@ -186,7 +186,9 @@ class Ending:
     """Seconds by which the server's clock is ahead of ours, as far as it was heard."""
 
 
-def failure(verdict: Verdict, request: Request, ending: Ending, *, secrets: AbstractSet[str]) -> HamsaError:
+def failure(
+    verdict: Verdict, request: Request, ending: Ending, *, secrets: AbstractSet[str]
+) -> HamsaError:
     """Make the error of a verdict: what happened, what is proven, what to do.
 
     Args:
