@@ -53,7 +53,8 @@ class Line:
         self._shut: Callable[[], Exception] | None = None
 
     def __bool__(self) -> bool:
-        self._drop_gone()
+        if self._heap:
+            self._drop_gone()
         return bool(self._heap)
 
     async def wait(

@@ -12,6 +12,7 @@ import attrs
 
 from hamsa_async._limits import Door, LongCooldownError, Pace, Pass
 from hamsa_async._masking import mask_number
+from hamsa_async._placed import PlacedCalls
 from hamsa_async._retry import Retryable, Tries, pause, try_again
 from hamsa_async._transport import Exchange, Outcome, Transport
 from hamsa_async._verdicts import Again
@@ -24,15 +25,14 @@ T = TypeVar("T")
 
 
 @attrs.define(kw_only=True, eq=False)
-class Sending(Generic[T]):
-    """One logical call on its way: what to send, how to read the answer, and its tries."""
+class Sending(Tries, Generic[T]):
+    """One logical call on its way: its tries, what to send, and how to read the answer."""
 
     request: Request
     parse: Callable[[Answer], T]
     settings: Settings
     number: int
     """Its place in every line, too: first come, first served."""
-    tries: Tries
     once: bool
     before_send: Callable[[], Awaitable[None]] | None
     pace: Pace | None
@@ -54,7 +54,7 @@ class Sending(Generic[T]):
             f"{self.request.operation.name}: {why}; nothing was sent",
             certainty=Certainty.NOT_SENT,
             reference=self.request.reference,
-            attempts=self.tries.begun,
+            attempts=self.begun,
             retry_at=retry_at,
         )
 
@@ -65,6 +65,11 @@ class Sender:
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self._transport = transport
         self._settings = settings
+
+    @property
+    def placed(self) -> PlacedCalls:
+        """What is remembered of the calls that were placed."""
+        return self._transport.placed
 
     @property
     def concurrency_limit(self) -> int:
@@ -119,7 +124,9 @@ class Sender:
             parse=parse,
             settings=settings,
             number=next(transport.numbers),
-            tries=Tries(settings.retry, transport.budget, loop.time),
+            policy=settings.retry,
+            budget=transport.budget,
+            clock=loop.time,
             once=once,
             before_send=before_send,
             pace=pace,
@@ -127,13 +134,13 @@ class Sender:
         )
         if transport.teller.hooked:
             return await self._send_told(sending)
-        return await self._send(sending)
-
-    async def _send(self, sending: Sending[T]) -> T:
         try:
             return await self._try(sending)
         except Retryable as failed:
             first = failed
+        return await self._try_again(sending, first)
+
+    async def _try_again(self, sending: Sending[T], first: Retryable) -> T:
         self._tell_retry(sending, first)
         return await try_again(first, lambda: self._try_next(sending), sleep=self._nap)
 
@@ -178,10 +185,9 @@ class Sender:
     async def _enter(self, sending: Sending[T]) -> Pass:
         """Get through the door in time."""
         transport = self._transport
-        loop = transport.own_loop()
         if transport.closing.is_set():
             raise sending.not_sent("the client is closed")
-        now = loop.time()
+        now = sending.clock()
         until = self._until(sending, now)
         if now >= until:
             raise self._too_late(sending, until)
@@ -189,16 +195,16 @@ class Sender:
         entered = door.try_enter() if sending.pace is None else None
         if entered is None:
             entered = await self._wait_at(door, sending, until)
-            now = loop.time()
-        if math.isinf(sending.tries.deadline):
-            sending.tries.deadline = now + sending.settings.timeouts.deadline
+            now = sending.clock()
+        if math.isinf(sending.deadline):
+            sending.deadline = now + sending.settings.timeouts.deadline
         return entered
 
     def _until(self, sending: Sending[T], now: float) -> float:
         """When it must have got through, on the loop's clock."""
         if sending.not_after is None:
-            return sending.tries.deadline
-        return min(sending.tries.deadline, now + sending.not_after - time.time())
+            return sending.deadline
+        return min(sending.deadline, now + sending.not_after - time.time())
 
     async def _wait_at(self, door: Door, sending: Sending[T], until: float) -> Pass:
         patience = math.inf if sending.once else sending.settings.timeouts.deadline
@@ -220,7 +226,7 @@ class Sender:
 
         The loop's clock and the wall clock differ by moments, so it is not asked of the clocks.
         """
-        if until < sending.tries.deadline or sending.last_error is None:
+        if until < sending.deadline or sending.last_error is None:
             return sending.not_sent("not_after passed before the request could begin")
         return sending.last_error
 
@@ -235,12 +241,12 @@ class Sender:
             sending.parse,
             settings=sending.settings,
             number=sending.number,
-            attempt=sending.tries.begun + 1,
+            attempt=sending.begun + 1,
             entered=entered,
             key=key,
             not_after=sending.not_after,
         )
-        sending.tries.begun += 1
+        sending.begun += 1
         return exchange
 
     async def _after_failure(self, sending: Sending[T], outcome: Outcome, key: str) -> T:
@@ -250,13 +256,13 @@ class Sender:
         sending.last_error = error
         again = Again.NEVER if sending.once else outcome.verdict.again
         if outcome.verdict.again is not Again.THROUGH_GATE:
-            sending.tries.counted += 1
+            sending.counted += 1
         if isinstance(error, AuthenticationError) and not sending.key_renewed:
             error.key_renewed = sending.key_renewed = await self._transport.keys.renew(key)
             if sending.key_renewed and not sending.once:
                 return await self._try(sending)  # a 401 is a refusal: nothing was done
         wait = self._wait(sending, outcome)
-        if sending.tries.may_try_again(again, outcome.verdict.certainty, wait):
+        if sending.may_try_again(again, outcome.verdict.certainty, wait):
             raise Retryable(error, wait, at_gate=again is Again.THROUGH_GATE)
         raise error
 
@@ -265,7 +271,7 @@ class Sender:
             # The gate's cool-down is capped; what the server asked for is what it meant.
             gate = self._transport.doors[sending.request.operation.writes].gate
             return max(gate.closed_for(), outcome.asked or 0.0)
-        return max(pause(sending.settings.retry, sending.tries.counted), outcome.asked or 0.0)
+        return max(pause(sending.settings.retry, sending.counted), outcome.asked or 0.0)
 
     # -- telling
 
@@ -288,14 +294,18 @@ class Sender:
                 CallEnded(
                     operation=request.operation.name,
                     number=sending.number,
-                    attempts=sending.tries.begun,
+                    attempts=sending.begun,
                     error=error,
                     seconds=time.monotonic() - begun,
                 )
             )
 
         try:
-            return await self._send(sending)
+            try:
+                return await self._try(sending)
+            except Retryable as failed:
+                first = failed
+            return await self._try_again(sending, first)
         except BaseException as raised:
             error = raised
             raise
@@ -310,7 +320,7 @@ class Sender:
             RetryScheduled(
                 operation=sending.request.operation.name,
                 number=sending.number,
-                attempts=sending.tries.begun,
+                attempts=sending.begun,
                 wait=failed.expected,
                 error=failed.error,
             )

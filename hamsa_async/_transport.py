@@ -26,6 +26,7 @@ from hamsa_async._handover import MarkedBody, NotHandedError
 from hamsa_async._keys import KeySource
 from hamsa_async._limits import Door, Pass, RateLimited
 from hamsa_async._masking import mask_number, secrets_in
+from hamsa_async._placed import PlacedCalls
 from hamsa_async._pull import see_through
 from hamsa_async._retry import RetryBudget
 from hamsa_async._sessions import limit_of_borrowed, open_session, proxy_for
@@ -77,10 +78,6 @@ class Outcome:
         return self.status == 429
 
 
-def _nothing(_: object) -> None:
-    pass
-
-
 @attrs.define(kw_only=True, eq=False)
 class Exchange:
     """One request and its answer."""
@@ -101,16 +98,8 @@ class Exchange:
     timed_out: bool = False
     stopped: bool = False
     abandoned: bool = False
-    never_began: Callable[["asyncio.Task[None]"], None] = attrs.field(default=_nothing, repr=False)
-    """Called when its task is cancelled before its first step: no code of ours ran in it."""
     then: Callable[[], None] | None = attrs.field(default=None, repr=False)
     """Called when it has settled after its caller had left."""
-
-    def begin(self) -> None:
-        """Its task takes its first step; from here on it settles whatever comes."""
-        assert self.task is not None
-        self.task.remove_done_callback(self.never_began)
-        self.never_began = _nothing  # it holds us, and would keep the client too
 
     def stop(self) -> None:
         """See to it that it is not written any more, if it was not yet."""
@@ -165,6 +154,7 @@ class Transport:
         self.budget = RetryBudget(config.retry.budget)
         self.closing = asyncio.Event()
         self.numbers = itertools.count()
+        self.placed = PlacedCalls()
         self._config = config
         self._borrowed = session is not None
         limit = config.concurrency_limit
@@ -222,7 +212,7 @@ class Transport:
         Returns:
             The exchange; await its `outcome`, and `abandon` it where that is cancelled.
         """
-        loop = self.own_loop()
+        loop = asyncio.get_running_loop()
         body = None
         if request.body is not None:
             body = MarkedBody(request.body, not_after=not_after)
@@ -242,9 +232,8 @@ class Transport:
         if self.teller.hooked:
             self._tell_begin(exchange)
         exchange.task = loop.create_task(self._exchange(exchange))
+        exchange.task.add_done_callback(self._settle_unbegun)
         self._exchanges.watch(exchange, exchange.begun + settings.timeouts.response)
-        exchange.never_began = functools.partial(self._settle_unbegun, exchange)
-        exchange.task.add_done_callback(exchange.never_began)
         return exchange
 
     def abandon(self, exchange: Exchange) -> bool:
@@ -264,7 +253,8 @@ class Transport:
         return True
 
     async def _exchange(self, exchange: Exchange) -> None:
-        exchange.begin()
+        assert exchange.task is not None
+        exchange.task.remove_done_callback(self._settle_unbegun)
         try:
             try:
                 answer = await self._ask(exchange)
@@ -280,8 +270,11 @@ class Transport:
         else:
             self._settle(exchange, answer, None)
 
-    def _settle_unbegun(self, exchange: Exchange, _: "asyncio.Task[None]") -> None:
-        self._settle(exchange, None, asyncio.CancelledError())
+    def _settle_unbegun(self, task: "asyncio.Task[None]") -> None:
+        """Settle what was cancelled before its first step: no code of ours ran in it."""
+        for exchange in self._exchanges.under_way:
+            if exchange.task is task:
+                self._settle(exchange, None, asyncio.CancelledError())
 
     async def _ask_over_others(self, exchange: Exchange) -> Answer:
         """A kept connection was no good: it is closed now, and nothing was sent over it."""
@@ -376,6 +369,8 @@ class Transport:
             dial_on_429=exchange.settings.retry.dial_on_429,
         )
         if verdict.error is None:
+            if isinstance(value, Call):
+                self.placed.answered(value.id, exchange.begun_at)
             return Outcome(verdict=verdict, status=status, value=value)
         now = datetime.now(UTC)
         asked = None if answer is None else retry_after(answer.headers, now)

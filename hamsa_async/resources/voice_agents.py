@@ -1,8 +1,6 @@
 """`client.voice_agents`: placing calls, and the agents that speak in them."""
 
-import functools
 import math
-import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Unpack
@@ -17,22 +15,18 @@ from hamsa_async._wire import build_call, parse_call
 from hamsa_async.errors import ConfigurationError, OutcomeUnknownError
 from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
 from hamsa_async.models.conversations import Conversation, ConversationSummary
-from hamsa_async.options import Answer, RequestOptions
+from hamsa_async.options import RequestOptions
 from hamsa_async.resources.call_stream import CallStream
 from hamsa_async.resources.conversations import Conversations
-from hamsa_async.resources.placed_calls import PlacedCalls
 from hamsa_async.resources.saved_agents import SavedAgents
 
 
 class VoiceAgents(SavedAgents):
     """Calls and agents. Made by `HamsaClient`."""
 
-    def __init__(
-        self, sender: Sender, *, conversations: Conversations, placed: PlacedCalls
-    ) -> None:
+    def __init__(self, sender: Sender, conversations: Conversations) -> None:
         super().__init__(sender)
         self._conversations = conversations
-        self._placed = placed
 
     async def call(
         self,
@@ -84,20 +78,21 @@ class VoiceAgents(SavedAgents):
 
         Source: `POST /v1/voice-agents/call`.
         """
-        request = CallRequest(
-            to_number=to_number,
-            voice_agent_id=voice_agent_id,
-            agent_details=agent_details,
-            from_number=from_number,
-            params={} if params is None else params,
-            webhook_url=webhook_url,
-            webhook_auth=webhook_auth,
-            reference=reference,
-            not_after=not_after,
+        # Not kept while it waits: thousands of calls may.
+        request = build_call(
+            CallRequest(
+                to_number=to_number,
+                voice_agent_id=voice_agent_id,
+                agent_details=agent_details,
+                from_number=from_number,
+                params={} if params is None else params,
+                webhook_url=webhook_url,
+                webhook_auth=webhook_auth,
+                reference=reference,
+                not_after=not_after,
+            )
         )
-        return await self._sender.send(
-            build_call(request), self._reader(), not_after=not_after, options=options
-        )
+        return await self._sender.send(request, parse_call, not_after=not_after, options=options)
 
     async def call_from_number(
         self,
@@ -147,7 +142,7 @@ class VoiceAgents(SavedAgents):
             not_after=not_after,
         )
         return await self._sender.send(
-            build_call_from_number(request), self._reader(), not_after=not_after, options=options
+            build_call_from_number(request), parse_call, not_after=not_after, options=options
         )
 
     def call_many(
@@ -178,9 +173,7 @@ class VoiceAgents(SavedAgents):
         sender = self._sender.with_options(options)
 
         async def place(request: CallRequest) -> Call:
-            return await sender.send(
-                build_call(request), self._reader(), not_after=request.not_after
-            )
+            return await sender.send(build_call(request), parse_call, not_after=request.not_after)
 
         return CallStream(place, rows, workers=sender.concurrency_limit)
 
@@ -235,13 +228,13 @@ class VoiceAgents(SavedAgents):
         seen = await look(
             _Reads(self._conversations, options),
             doubt,
-            bound=self._placed.bound(doubt),
-            placed=self._placed.moments(),
+            bound=self._sender.placed.bound(doubt),
+            placed=self._sender.placed.moments(),
         )
         # No await from here on: whoever else settles must not take the same call for theirs.
-        settled = decide(doubt, seen, bound=self._placed.bound(doubt), first=first, lag=lag)
+        settled = decide(doubt, seen, bound=self._sender.placed.bound(doubt), first=first, lag=lag)
         if isinstance(settled, Call):
-            self._placed.found(settled.id, doubt)
+            self._sender.placed.found(settled.id, doubt)
         elif isinstance(settled, StillUnknown) and isinstance(error, OutcomeUnknownError):
             error.first_look = settled.first_look
         return settled
@@ -275,22 +268,13 @@ class VoiceAgents(SavedAgents):
         """
         return await self._sender.send(
             build_call(request),
-            self._reader(),
+            parse_call,
             once=True,
             before_send=before_send,
             pace=pace,
             not_after=request.not_after,
             options=options,
         )
-
-    def _reader(self) -> Callable[[Answer], Call]:
-        # Read where the exchange ends, so that a call is noted though its caller has left.
-        return functools.partial(self._read, time.time())
-
-    def _read(self, asked_at: float, answer: Answer) -> Call:
-        call = parse_call(answer)
-        self._placed.answered(call.id, asked_at)
-        return call
 
 
 class _Reads:
