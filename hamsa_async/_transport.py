@@ -54,12 +54,8 @@ T = TypeVar("T")
 
 log = logging.getLogger("hamsa_async")
 
-_NEVER_CONNECTED: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-)
+# An empty body of a read is there for its mark, and has no type.
+_UNTYPED: Final = ("Content-Type",)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -118,7 +114,7 @@ class Exchange:
     request: Request
     parse: Callable[[Answer], Any] = attrs.field(repr=False)
     attempts: int
-    body: MarkedBody | None = attrs.field(repr=False)
+    body: MarkedBody = attrs.field(repr=False)
     key: str = attrs.field(repr=False)
     entered: Pass = attrs.field(repr=False)
     begun: float
@@ -129,16 +125,7 @@ class Exchange:
     def stop(self) -> None:
         """See to it that it is not written any more, if it was not yet."""
         self.stopped = True
-        if self.body is not None:
-            self.body.sealed = True
-
-    def was_handed(self, cause: BaseException | None) -> bool:
-        """Whether it was handed to a connection."""
-        if self.body is not None:
-            return self.body.handed
-        # A read has no body to mark. What proves that it never left is the error alone, and
-        # being wrong about it costs one more read.
-        return not isinstance(cause, _NEVER_CONNECTED)
+        self.body.sealed = True
 
 
 class Transport:
@@ -327,14 +314,12 @@ class Transport:
         if sending.too_late:
             raise self._too_late(sending)
         request = sending.request
-        body = None
-        if request.body is not None:
-            body = MarkedBody(request.body, not_after=sending.not_after)
         exchange = Exchange(
             request=request,
             parse=sending.parse,
             attempts=sending.tries.begun + 1,
-            body=body,
+            # A read without a body has an empty one: an old answer must not answer it either.
+            body=MarkedBody(request.body or b"", not_after=sending.not_after),
             key=key,
             entered=entered,
             begun=loop.time(),
@@ -354,7 +339,7 @@ class Transport:
                 self._teller.missed(_event(exchange, exchange.outcome.result()))
             return
         exchange.abandoned = True
-        if exchange.body is None:
+        if not exchange.request.body:
             task.cancel()
         elif not exchange.body.handed:
             # Cancelling takes a turn of the loop, in which it could still be written.
@@ -394,7 +379,7 @@ class Transport:
             try:
                 return await self._ask(exchange)
             except Exception:
-                if exchange.stopped or exchange.body is None or not exchange.body.was_stale:
+                if exchange.stopped or not exchange.body.was_stale:
                     raise
                 # That connection is closed now, and nothing was sent: on to the next one.
                 exchange.body = exchange.body.afresh()
@@ -406,6 +391,7 @@ class Transport:
             exchange.request.operation.method,
             URL(self._config.base_url + exchange.request.path),
             data=body,
+            skip_auto_headers=None if exchange.request.body else _UNTYPED,
             headers={
                 "Authorization": f"{self._config.auth_scheme} {exchange.key}",
                 "Accept": exchange.request.accept,
@@ -417,7 +403,7 @@ class Transport:
             middlewares=(),
             proxy=self._proxy,
         ) as response:
-            if body is not None and not body.handed:
+            if not body.handed:
                 # It was waiting there before we asked: an answer to somebody else's question.
                 body.sealed = body.was_stale = True
                 response.close()
@@ -430,7 +416,7 @@ class Transport:
         """Pass the verdict on an exchange, whatever ended its task."""
         exchange = self._exchanges.pop(task)
         answer, cause = _end_of(task)
-        handed = exchange.was_handed(cause)
+        handed = exchange.body.handed
         exchange.stop()
         if not handed:
             answer = None  # it answers somebody else's request
