@@ -13,6 +13,9 @@ HIDDEN: Final = "***"
 # A run of digits long enough to be somebody's number, with the marks people put between them.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")
 
+# What a server calls a request: one word with a letter in it, and no number in full.
+_ID = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[\w.:=/-]{1,128}", re.ASCII)
+
 # How names, lower-cased and without "_" and "-", end whose values never leave the process:
 # `authSecret`, `accessToken`, `llmConfig.apiKey`, `sipPassword`. Hamsa echoes them in answers,
 # at any depth. `maxTokens` is none of them.
@@ -32,6 +35,11 @@ def mask_number(number: str) -> str:
 def mask_text(text: str) -> str:
     """Mask every run of seven or more digits in a text that somebody else wrote."""
     return _NUMBER.sub(lambda match: mask_number(match.group()), text)
+
+
+def mask_id(text: str) -> str:
+    """Keep what looks like a server's id, digits and all; mask the numbers in anything else."""
+    return text if _ID.fullmatch(text) else mask_text(text)
 
 
 def scrub(value: Any) -> Any:
@@ -69,8 +77,15 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 
 def show_text(value: object) -> str:
-    """A `repr` for what a server wrote: numbers in it are masked."""
-    return repr(mask_text(value)) if isinstance(value, str) else repr(value)
+    """A `repr` for what a server wrote: numbers in it are masked.
+
+    Where a text was promised and something with parts came, nothing of it is shown.
+    """
+    if isinstance(value, str):
+        return repr(mask_text(value))
+    if isinstance(value, Mapping):
+        return "{...}"
+    return "[...]" if isinstance(value, list | tuple) else repr(value)
 
 
 def _is_secret(name: object) -> bool:

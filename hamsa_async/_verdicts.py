@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from hamsa_async._masking import hide
+from hamsa_async._masking import hide, mask_id
 from hamsa_async._wire import Answer, Complaint, Request, find_call_id, read_complaint
 from hamsa_async.errors import (
     APIError,
@@ -194,7 +194,7 @@ def failure(verdict: Verdict, request: Request, ending: Ending, *, key: str) -> 
     problems = tuple(hide(problem, secrets) for problem in ending.problems)
     known: dict[str, Any] = {
         "status": answer.status if answer is not None else None,
-        "request_id": answer and answer.request_id and hide(answer.request_id, secrets),
+        "request_id": answer and answer.request_id and mask_id(hide(answer.request_id, secrets)),
         "attempts": ending.attempts,
     }
     if kind is ResponseSchemaError:

@@ -26,8 +26,8 @@ have been accepted: one that is refused anyway (no key, bad body, over a limit) 
 A read has a number only where it asks for one call; its faults ring nothing. Where a fault rings
 a phone, another write is carried out, and where it does not, nothing comes of the write.
 
-Options, where a fault takes them: `rings` (does the phone ring, is the write done?), `body` (`"json"`, `"html"`,
-`"empty"`), `retry_after` (text of that header, word for word; a number is written as it is;
+Options, where a fault takes them: `rings` (does the phone ring, is the write done?), `body`
+(`"json"`, `"html"`, `"empty"`), `retry_after` (text of that header, word for word; a number is written as it is;
 `null`: no header), `retry_after_date` (an HTTP date so many seconds from now, negative for the
 past; goes before `retry_after`), `seconds`, `text`, `status`, `location`.
 """

@@ -228,7 +228,7 @@ async def test_a_read_has_an_empty_body_that_shows_in_its_length_alone(
 async def test_a_read_is_not_repeated_behind_the_policys_back(
     kept: int, raw_server: Any, connect: Connect
 ) -> None:
-    """aiohttp sends a GET again by itself when its connection ends; one attempt is one request."""
+    """Aiohttp sends a GET again by itself when its connection ends; one attempt is one request."""
 
     async def hang_up(connection: Any) -> None:
         while await server.next_request(connection):

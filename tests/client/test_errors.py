@@ -25,7 +25,7 @@ from hamsa_async import (
     Timeouts,
     WebhookAuth,
 )
-from hamsa_async._masking import hide, mask_number, mask_text, scrub, secrets_in
+from hamsa_async._masking import hide, mask_id, mask_number, mask_text, scrub, secrets_in
 from hamsa_async.testing import FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]
@@ -386,6 +386,16 @@ def test_secrets_are_known_by_their_names_at_any_depth() -> None:
     assert clean["password"] is None
     assert secrets_in(value) == {"a1", "b2", "c3", "d4", "e5", "f6"} - {"e5"}
     assert value["authSecret"] == "a1"
+
+
+@pytest.mark.parametrize(
+    "kept", ["req-1", "8f0a12345678901-DXB", "Root=1-67891233-abcdef012345678912"]
+)
+def test_a_servers_id_is_kept_for_its_support(kept: str) -> None:
+    """Digits in a row are part of many; a number has no letter, or a plus."""
+    assert mask_id(kept) == kept
+    for loud in (NUMBER, NUMBER[1:], f"{kept} {NUMBER}", f"{kept}{NUMBER}"):
+        assert NUMBER[1:] not in mask_id(loud)
 
 
 def test_hiding_takes_the_longest_first_and_never_the_empty_text() -> None:

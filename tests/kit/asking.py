@@ -14,12 +14,19 @@ Make = Callable[[HamsaClient], Awaitable[Any]]
 
 ID = "9c1f7b2e-3d54-4e0a-8b66-1f2a7c5d9e10"
 NUMBER = "+971500000123"
+CALLER = "+18449292835"
+LOCAL_NUMBER = "0500000123"
+WEBHOOK_SECRET = "fake-secret"
+MODEL_KEY = "fake-model-key"
+TOOL_TOKEN = "fake-tool-token"
+TWILIO_TOKEN = "fake-twilio-token"
+HEADER_TOKEN = "fake-header-token"
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 END = datetime(2026, 3, 2, tzinfo=UTC)
 SPAN: dict[str, Any] = {"start_period": BEGIN, "end_period": END}
 HOOK: dict[str, Any] = {
     "webhook_url": "https://example.com/hook",
-    "webhook_auth": WebhookAuth(auth_secret="fake-secret"),
+    "webhook_auth": WebhookAuth(auth_secret=WEBHOOK_SECRET),
 }
 SHAPE = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
 SETTINGS: dict[str, Any] = {
@@ -66,7 +73,7 @@ V1: dict[str, Any] = {
         "provider": "OpenAI",
         "model_name": "GPT-4.1",
         "base_url": None,
-        "api_key": "fake-model-key",
+        "api_key": MODEL_KEY,
         "temperature": 0.2,
     },
 }
@@ -121,15 +128,15 @@ FULL_TOOL: dict[str, Any] = {
     "tool_settings": {
         "server_url": "https://example.com/tool",
         "method_type": "POST",
-        "auth_token": "fake-tool-token",
+        "auth_token": TOOL_TOKEN,
         "time_out": 10,
-        "http_headers": {"X-A": "1"},
+        "http_headers": {"Authorization": HEADER_TOKEN},
         "path_parameters": {},
     },
 }
 BATCH: dict[str, Any] = {
     "name": "March",
-    "phone_number": "+18449292835",
+    "phone_number": CALLER,
     "voice_agent_id": ID,
     "recipients": [{"phone_number": NUMBER}],
 }
@@ -137,7 +144,7 @@ FULL_BATCH: dict[str, Any] = {
     **BATCH,
     "recipients": [
         {"phone_number": NUMBER, "name": "Sara", "dynamic_variables": {"name": "Sara"}},
-        {"phone_number": "0500000123", "ignore_e164_validation": True},
+        {"phone_number": LOCAL_NUMBER, "ignore_e164_validation": True},
     ],
     "send_type": "NOW",
     "time_range": {
@@ -175,7 +182,7 @@ ALL = [
         lambda c: c.voice_agents.call(
             to_number=NUMBER,
             agent_details={"agentName": "Inline"},
-            from_number="+18449292835",
+            from_number=CALLER,
             params={"name": "Sara"},
             reference="r-1",
             **HOOK,
@@ -184,11 +191,11 @@ ALL = [
     ask(
         "startCallFromNumber",
         lambda c: c.voice_agents.call_from_number(
-            to_number=NUMBER, from_number="+18449292835", voice_agent_id=ID
+            to_number=NUMBER, from_number=CALLER, voice_agent_id=ID
         ),
         lambda c: c.voice_agents.call_from_number(
             to_number=NUMBER,
-            from_number="+18449292835",
+            from_number=CALLER,
             agent_details={"agentName": "Inline"},
             params={"name": "Sara"},
             reference="r-2",
@@ -261,7 +268,10 @@ ALL = [
     ask(
         "addPhoneNumber",
         lambda c: c.numbers.add_twilio(
-            phone_number=NUMBER, label="Main", twilio_account_sid="AC1", twilio_auth_token="t"
+            phone_number=NUMBER,
+            label="Main",
+            twilio_account_sid="AC1",
+            twilio_auth_token=TWILIO_TOKEN,
         ),
         lambda c: c.numbers.add_sip(
             phone_number=NUMBER,
@@ -410,7 +420,10 @@ async def furnish(fake: FakeHamsa) -> None:
         await client.voice_agents.call(to_number=NUMBER, voice_agent_id=ID)
         await client.conversations.export(voice_agent_id=ID)
         await client.numbers.add_twilio(
-            phone_number=NUMBER, label="Main", twilio_account_sid="AC1", twilio_auth_token="t"
+            phone_number=NUMBER,
+            label="Main",
+            twilio_account_sid="AC1",
+            twilio_auth_token=TWILIO_TOKEN,
         )
         await client.web_tools.create(**TOOL)
         await client.knowledge_base.create([{"item_name": "Prices"}])
