@@ -10,12 +10,12 @@ import logging
 import pickle
 import threading
 import traceback
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 import pytest
+from answering import Answering
 from asking import (
     CALLER,
     EVERY,
@@ -73,7 +73,7 @@ THING: dict[str, Any] = {
     **SECRETS,
 }
 ROWS = ("calls", "jobs", "voiceAgents", "items", "dictionaries", "campaigns", "voiceDictionaries")
-PAGE = {**dict.fromkeys(ROWS, [THING]), "total": 1, **SECRETS}
+PAGE = {**{row: [THING] for row in ROWS}, "total": 1, **SECRETS}
 
 
 def http(status: int, body: Any, *headers: str) -> bytes:
@@ -113,8 +113,8 @@ def answers(said: str) -> dict[str, bytes]:
         "500 with data": http(500, {**error, "data": THING}, *headers),
         "no data": http(200, error, *headers),
         "odd fields": http(200, {"data": odd}, *headers),
-        "odd ids": http(200, {"data": {"id": {KEY: NUMBER}, "jobId": SECRETS, "exportId": [echo]}}),
-        "odd rows": http(200, {"data": dict.fromkeys(ROWS, [echo, {NUMBER: KEY}])}, *headers),
+        "odd ids": http(200, {"data": {"id": {KEY: NUMBER}, "jobId": SECRETS, "exportId": [1]}}),
+        "odd rows": http(200, {"data": {row: [echo, {NUMBER: KEY}] for row in ROWS}}, *headers),
         "no JSON": http(200, echo.encode(), *headers),
         "half JSON": http(200, json.dumps({"data": THING}).encode()[:-9], *headers),
         "a web page": http(502, f"<html>{echo}</html>".encode(), "Content-Type: text/html"),
@@ -128,50 +128,15 @@ def answers(said: str) -> dict[str, bytes]:
 CASES = tuple(answers(""))
 
 
-class Echo:
-    """A server on a thread and a loop of its own: what it knows must not stand in our log."""
-
-    def __init__(self) -> None:
-        self.case = ""
-        self.asked = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-            body = (await reader.readexactly(length)).decode()
-            self.asked += 1
-            said = " ".join(secret for secret in SENT if secret in body)
-            writer.write(answers(said)[self.case])
-        writer.close()
-
-    def start(self) -> None:
-        self._thread.start()
-        starting = asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result()
-        self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    def stop(self) -> None:
-        async def end() -> None:
-            self._server.close()
-            await asyncio.sleep(0.01)
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            await asyncio.gather(*others, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
 @pytest.fixture(scope="module")
-def echo() -> Iterator[Echo]:
-    echo = Echo()
-    echo.start()
-    yield echo
-    echo.stop()
+def echo() -> Iterator[Answering]:
+    with Answering() as echo:
+        yield echo
+
+
+def say_back(case: str) -> Callable[[bytes], bytes]:
+    """Answer with all that a request's body held of secrets."""
+    return lambda body: answers(" ".join(one for one in SENT if one in body.decode()))[case]
 
 
 @pytest.fixture
@@ -236,13 +201,17 @@ def leaks(texts: Iterator[str]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("operation", "asked"), EVERY, ids=lambda part: getattr(part, "name", ""))
 @pytest.mark.usefixtures("loud")
 async def test_nothing_secret_is_shown_whatever_is_answered(
-    operation: Operation, asked: Asked, echo: Echo, heard: Any, caplog: pytest.LogCaptureFixture
+    operation: Operation,
+    asked: Asked,
+    echo: Answering,
+    heard: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Not in `str`, `repr`, tracebacks, pickles and events, nor in any log at DEBUG."""
     once = RetryPolicy(attempts=1, wait_initial=0, cooldown=0.001)
     ask = asked.least if operation is ADD_NUMBER else asked.most  # the one with a token in it
     for case in CASES:
-        echo.case, asks = case, echo.asked
+        echo.reply, asks = say_back(case), echo.asked
         heard.clear()
         client = HamsaClient(KEY, base_url=echo.base_url, retry=once, hooks=[heard])
         async with client:
@@ -265,11 +234,11 @@ async def test_nothing_secret_is_shown_whatever_is_answered(
 @pytest.mark.parametrize("case", ["no HTTP", "a bad length"])
 @pytest.mark.usefixtures("loud")
 async def test_a_loop_that_logs_each_callback_shows_nothing_either(
-    case: str, echo: Echo, caplog: pytest.LogCaptureFixture
+    case: str, echo: Answering, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In debug mode asyncio shows what a slow task came to: aiohttp's errors hold the key."""
     asyncio.get_running_loop().slow_callback_duration = 0
-    echo.case = case
+    echo.reply = say_back(case)
     once = RetryPolicy(attempts=1)
     async with HamsaClient(KEY, base_url=echo.base_url, retry=once) as client:
         with pytest.raises(HamsaError):
