@@ -301,6 +301,58 @@ async def test_an_error_says_what_happened_what_is_proven_and_what_to_do(
     assert "Timeout" in str(caught.value)
 
 
+async def refused_key() -> str:
+    raise OSError("the vault is sealed")
+
+
+async def bad_key() -> str:
+    return "two words"
+
+
+ENDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "refused": ({}, {"fault": "status_422"}),
+    "in doubt": ({}, {"fault": "drop_after"}),
+    "misshapen": ({}, {"fault": "junk"}),
+    "redirected": ({}, {"fault": "redirect"}),
+    "cooling down": ({}, {"fault": "rate_limited", "retry_after": "9999"}),
+    "too late": ({}, {"not_after": datetime(2020, 1, 1, tzinfo=UTC)}),
+    "closed": ({}, {"closed": True}),
+    "no key": ({"api_key": refused_key}, {}),
+    "odd key": ({"api_key": bad_key}, {}),
+}
+NO_REFERENCE = pytest.mark.xfail(reason="a failing key source does not know whom it fails")
+
+
+@pytest.mark.parametrize(
+    "end", [pytest.param(e, marks=NO_REFERENCE if "key" in e else ()) for e in ENDS]
+)
+@pytest.mark.parametrize("route", ["call", "call_from_number"])
+async def test_every_end_of_a_call_carries_its_reference(
+    route: str, end: str, fake: FakeHamsa, connect: Connect
+) -> None:
+    """By it the caller ties an error to the call that it is about, whatever went wrong."""
+    options, how = ENDS[end]
+    fake.agents = None
+    client = await connect(fake, **options)
+    if "fault" in how:
+        more = {"retry_after": how["retry_after"]} if "retry_after" in how else {}
+        fake.faults.next(how["fault"], count=9, **more)
+    if how.get("closed"):
+        await client.aclose()
+    with pytest.raises(HamsaError) as caught:
+        await getattr(client.voice_agents, route)(
+            to_number=NUMBER,
+            from_number=CALLER,
+            voice_agent_id="a",
+            reference="ref-1",
+            not_after=how.get("not_after"),
+        )
+    assert caught.value.reference == "ref-1"
+    assert caught.value.certainty is not None
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert vars(again) == vars(caught.value)
+
+
 async def test_a_hook_that_fails_is_logged_and_harms_nobody(
     fake: FakeHamsa, connect: Connect, heard: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
