@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from hamsa_async._masking import hide, mask_id
-from hamsa_async._wire import Answer, Complaint, Request, find_call_id, read_complaint
+from hamsa_async._wire import Complaint, Request, find_call_id, read_complaint, request_id
 from hamsa_async.errors import (
     APIError,
     AuthenticationError,
@@ -31,6 +31,7 @@ from hamsa_async.errors import (
     ResponseSchemaError,
     ServerError,
 )
+from hamsa_async.options import Answer
 
 
 class Again(enum.Enum):
@@ -192,9 +193,12 @@ def failure(verdict: Verdict, request: Request, ending: Ending, *, key: str) -> 
     secrets = request.secrets() | {key}
     complaint = read_complaint(answer, secrets) if answer is not None else Complaint()
     problems = tuple(hide(problem, secrets) for problem in ending.problems)
+    found = None if answer is None else request_id(answer)
     known: dict[str, Any] = {
         "status": answer.status if answer is not None else None,
-        "request_id": answer and answer.request_id and mask_id(hide(answer.request_id, secrets)),
+        "request_id": mask_id(hide(found, secrets))
+        if answer and (found := request_id(answer))
+        else None,
         "attempts": ending.attempts,
     }
     if kind is ResponseSchemaError:

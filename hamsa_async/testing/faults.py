@@ -27,9 +27,9 @@ A read has a number only where it asks for one call; its faults ring nothing. Wh
 a phone, another write is carried out, and where it does not, nothing comes of the write.
 
 Options, where a fault takes them: `rings` (does the phone ring, is the write done?), `body`
-(`"json"`, `"html"`, `"empty"`), `retry_after` (text of that header, word for word; a number is written as it is;
-`null`: no header), `retry_after_date` (an HTTP date so many seconds from now, negative for the
-past; goes before `retry_after`), `seconds`, `text`, `status`, `location`.
+(`"json"`, `"html"`, `"empty"`), `retry_after` (text of that header, word for word; a number is
+written as it is; `null`: no header), `retry_after_date` (an HTTP date so many seconds from now,
+negative for the past; goes before `retry_after`), `seconds`, `text`, `status`, `location`.
 """
 
 import asyncio
