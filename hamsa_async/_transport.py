@@ -452,7 +452,10 @@ def _timeout(connect: float) -> aiohttp.ClientTimeout:
 
 def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
     request = exchange.request
-    found = outcome.value.id if isinstance(outcome.value, Call) else None
+    made = getattr(outcome.value, "id", None) if request.operation.writes else None
+    if not isinstance(made, str):  # it may be anything that the API sends
+        made = None
+    found = made if isinstance(outcome.value, Call) else None
     return AttemptSettled(
         operation=request.operation.name,
         number=exchange.number,
@@ -461,6 +464,7 @@ def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
         reference=request.reference,
         to_number=None if request.to_number is None else mask_number(request.to_number),
         call_id=found or getattr(outcome.error, "call_id", None),
+        made_id=made,
         status=outcome.status,
         error=outcome.error,
         abandoned=exchange.abandoned,
