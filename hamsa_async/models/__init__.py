@@ -36,7 +36,13 @@ from hamsa_async.models.agents_v2 import (
     VoiceAgentV2,
     Workflow,
 )
-from hamsa_async.models.calls import REFERENCE_PARAM, Call, CallRequest, WebhookAuth
+from hamsa_async.models.calls import (
+    REFERENCE_PARAM,
+    Call,
+    CallRequest,
+    Evidence,
+    WebhookAuth,
+)
 from hamsa_async.models.campaigns import (
     CampaignOptions,
     CampaignRecipient,
@@ -86,6 +92,7 @@ from hamsa_async.models.numbers import (
     SipOutboundFields,
 )
 from hamsa_async.models.pages import Page
+from hamsa_async.models.placeholders import AnyAgent, placeholders_in
 from hamsa_async.models.projects import Project
 from hamsa_async.models.statistics import (
     CallsByDuration,
@@ -123,6 +130,7 @@ __all__ = [
     "AgentVoice",
     "AgentWebhookAuth",
     "AlignmentFields",
+    "AnyAgent",
     "CalendarTools",
     "Call",
     "CallParams",
@@ -143,6 +151,7 @@ __all__ = [
     "ConversationSummary",
     "DictionaryWord",
     "DictionaryWordFields",
+    "Evidence",
     "ExportFile",
     "ExportState",
     "ExportStatus",
@@ -210,4 +219,5 @@ __all__ = [
     "Weekday",
     "Workflow",
     "WorkflowFields",
+    "placeholders_in",
 ]

@@ -10,6 +10,7 @@ from hamsa_async._sender import Sender
 from hamsa_async._writing import write, write_changes
 from hamsa_async.models.agent_fields import VoiceAgentChanges, VoiceAgentFields
 from hamsa_async.models.agents import AgentDetails
+from hamsa_async.models.placeholders import AnyAgent, placeholders_in
 from hamsa_async.models.rules import Length
 from hamsa_async.options import RequestOptions, split_options
 from hamsa_async.resources.lists import by_query
@@ -150,3 +151,32 @@ class SavedAgents:
         return await self._sender.send(
             build(CLONE_AGENT, query=query, body=body), writes(AgentDetails), options=options
         )
+
+    async def placeholders(
+        self, agent: str | AnyAgent, **options: Unpack[RequestOptions]
+    ) -> tuple[str, ...]:
+        """Name the `{{variables}}` in an agent's greeting and preamble: what `params` may fill.
+
+        Only an id is read from the API; for an agent that is at hand nothing is sent, and
+        `hamsa_async.models.placeholders_in` does the same without a client.
+
+        Args:
+            agent: An id, an agent as either route gives it, or one described on the spot as
+                `call(agent_details=...)` takes it.
+            options: See `RequestOptions`; of use where an id is read.
+
+        Returns:
+            The names without braces and surrounding whitespace, each once, in the order in
+            which they appear, the greeting's first. What the nodes of a flow agent say is not
+            looked at.
+
+        Raises:
+            ConfigurationError: It is neither. Nothing was sent.
+            NotFoundError: There is no such agent in this project.
+            HamsaError: Nothing was learnt; a read may always be tried again.
+
+        Source: `GET /v1/voice-agents/{voiceAgentId}`, for an id.
+        """
+        if isinstance(agent, str):
+            agent = await self.get(agent, **options)
+        return placeholders_in(agent)

@@ -68,7 +68,7 @@ def sent_object(kind: Any) -> st.SearchStrategy[dict[str, Any]]:
     known = {
         camel_case(field.alias): hints[field.name]
         for field in attrs.fields(kind)
-        if field.name not in {"extra", "_agent_details"}
+        if field.name not in {"extra", "evidence", "_agent_details"}
     }
     needed = {name: sent(hint) for name, hint in known.items() if _needed(kind, name)}
     if kind in TOOLS:  # by this it is known for what it is
@@ -98,7 +98,7 @@ def back(value: Any) -> Any:
         fields = {
             camel_case(field.alias): back(getattr(value, field.name))
             for field in attrs.fields(type(value))
-            if field.name not in {"extra", "_agent_details"}
+            if field.name not in {"extra", "evidence", "_agent_details"}
         }
         return {
             **as_sent(value.extra),
