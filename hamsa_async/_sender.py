@@ -38,6 +38,8 @@ class Sending(Tries, Generic[T]):
     pace: Pace | None
     not_after: float | None
     """In POSIX seconds."""
+    key: str = attrs.field(default="", repr=False)
+    """Of its last try. Kept here, where no traceback that shows local variables shows it."""
     last_error: HamsaError | None = None
     key_renewed: bool = False
     left: Exchange | None = None
@@ -163,12 +165,12 @@ class Sender:
         """One try: through the door, over the wire, and the verdict."""
         entered = await self._enter(sending)
         try:
-            key = self._transport.keys.fixed or await self._transport.keys.get()
+            sending.key = self._transport.keys.fixed or await self._key_for(sending)
             if sending.before_send is not None:
                 if sending.too_late:
                     raise self._too_late(sending)  # noqa: TRY301 - the slot is given back below
                 await sending.before_send()
-            exchange = self._begin(sending, entered, key)
+            exchange = self._begin(sending, entered)
         except BaseException:
             entered.leave()
             raise
@@ -180,7 +182,16 @@ class Sender:
             raise
         if outcome.error is None:
             return cast("T", outcome.value)
-        return await self._after_failure(sending, outcome, key)
+        return await self._after_failure(sending, outcome)
+
+    async def _key_for(self, sending: Sending[T]) -> str:
+        try:
+            return await self._transport.keys.get()
+        except HamsaError as error:  # the source of keys does not know whom it fails
+            error.certainty = Certainty.NOT_SENT
+            error.reference = sending.request.reference
+            error.attempts = sending.begun
+            raise
 
     async def _enter(self, sending: Sending[T]) -> Pass:
         """Get through the door in time."""
@@ -230,7 +241,7 @@ class Sender:
             return sending.not_sent("not_after passed before the request could begin")
         return sending.last_error
 
-    def _begin(self, sending: Sending[T], entered: Pass, key: str) -> Exchange:
+    def _begin(self, sending: Sending[T], entered: Pass) -> Exchange:
         """Let the request go, in a task of its own."""
         if self._transport.closing.is_set():
             raise sending.not_sent("the client was closed before the request began")
@@ -243,13 +254,13 @@ class Sender:
             number=sending.number,
             attempt=sending.begun + 1,
             entered=entered,
-            key=key,
+            key=sending.key,
             not_after=sending.not_after,
         )
         sending.begun += 1
         return exchange
 
-    async def _after_failure(self, sending: Sending[T], outcome: Outcome, key: str) -> T:
+    async def _after_failure(self, sending: Sending[T], outcome: Outcome) -> T:
         """Try again at once with a new key, later by `Retryable`, or raise."""
         error = outcome.error
         assert error is not None
@@ -258,7 +269,7 @@ class Sender:
         if outcome.verdict.again is not Again.THROUGH_GATE:
             sending.counted += 1
         if isinstance(error, AuthenticationError) and not sending.key_renewed:
-            error.key_renewed = sending.key_renewed = await self._transport.keys.renew(key)
+            error.key_renewed = sending.key_renewed = await self._transport.keys.renew(sending.key)
             if sending.key_renewed and not sending.once:
                 return await self._try(sending)  # a 401 is a refusal: nothing was done
         wait = self._wait(sending, outcome)

@@ -53,12 +53,8 @@ from hamsa_async.options import Answer, Settings
 
 log: logging.Logger = logging.getLogger("hamsa_async")
 
-_NEVER_CONNECTED: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-)
+# An empty body of a read is there for its mark, and has no type.
+_UNTYPED: Final = ("Content-Type",)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -87,7 +83,7 @@ class Exchange:
     settings: Settings = attrs.field(repr=False)
     number: int
     attempt: int
-    body: MarkedBody | None = attrs.field(repr=False)
+    body: MarkedBody = attrs.field(repr=False)
     key: str = attrs.field(repr=False)
     entered: Pass = attrs.field(repr=False)
     begun: float
@@ -104,8 +100,7 @@ class Exchange:
     def stop(self) -> None:
         """See to it that it is not written any more, if it was not yet."""
         self.stopped = True
-        if self.body is not None:
-            self.body.sealed = True
+        self.body.sealed = True
 
     def cut_off(self) -> None:
         """End it at once: provably not sent where it was not handed yet."""
@@ -117,25 +112,16 @@ class Exchange:
     @property
     def may_take_another_connection(self) -> bool:
         """Whether its connection was no good any more before it was written."""
-        return not self.stopped and self.body is not None and self.body.was_stale
+        return not self.stopped and self.body.was_stale
 
     def take_another_connection(self) -> None:
         """Make it ready to be written once more; it was not yet."""
-        assert self.body is not None
         self.body = self.body.afresh()
 
     def time_out(self) -> None:
         """See `Watched`."""
         self.timed_out = True
         self.cut_off()
-
-    def was_handed(self, cause: BaseException | None) -> bool:
-        """Whether it was handed to a connection."""
-        if self.body is not None:
-            return self.body.handed
-        # A read has no body to mark. What proves that it never left is the error alone, and
-        # being wrong about it costs one more read.
-        return not isinstance(cause, _NEVER_CONNECTED)
 
 
 class Transport:
@@ -213,16 +199,14 @@ class Transport:
             The exchange; await its `outcome`, and `abandon` it where that is cancelled.
         """
         loop = asyncio.get_running_loop()
-        body = None
-        if request.body is not None:
-            body = MarkedBody(request.body, not_after=not_after)
         exchange = Exchange(
             request=request,
             parse=parse,
             settings=settings,
             number=number,
             attempt=attempt,
-            body=body,
+            # A read without a body has an empty one: an old answer must not answer it either.
+            body=MarkedBody(request.body or b"", not_after=not_after),
             key=key,
             entered=entered,
             begun=loop.time(),
@@ -248,7 +232,7 @@ class Transport:
                 self.teller.missed(_event(exchange, exchange.outcome.result()))
             return False
         exchange.abandoned = True
-        if exchange.body is None or not exchange.body.handed:
+        if not exchange.request.body or not exchange.body.handed:
             exchange.cut_off()
         return True
 
@@ -296,6 +280,7 @@ class Transport:
             request.operation.method,
             URL(self._config.base_url + request.path),
             data=body,
+            skip_auto_headers=None if request.body else _UNTYPED,
             headers={
                 **exchange.settings.headers,
                 "Authorization": f"{self._config.auth_scheme} {exchange.key}",
@@ -308,7 +293,7 @@ class Transport:
             middlewares=(),
             proxy=self._proxy,
         )
-        if body is not None and not body.handed:
+        if not body.handed:
             # It was waiting there before we asked: an answer to somebody else's question.
             body.sealed = body.was_stale = True
             response.close()
@@ -325,7 +310,7 @@ class Transport:
     ) -> None:
         """Pass the verdict on an exchange, whatever ended it."""
         self._exchanges.forget(exchange)
-        handed = exchange.was_handed(cause)
+        handed = exchange.body.handed
         exchange.stop()
         if not handed:
             answer = None  # it answers somebody else's request
@@ -480,10 +465,9 @@ class Transport:
             exchange.attempt,
         )
         self.teller.tell(AttemptBegan(operation=operation, number=number, attempt=attempt))
-        if exchange.body is not None:
-            exchange.body.on_handed = lambda: self.teller.tell(
-                AttemptSent(operation=operation, number=number, attempt=attempt)
-            )
+        exchange.body.on_handed = lambda: self.teller.tell(
+            AttemptSent(operation=operation, number=number, attempt=attempt)
+        )
 
 
 @functools.cache
@@ -497,7 +481,10 @@ def _timeout(connect: float) -> aiohttp.ClientTimeout:
 
 def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
     request = exchange.request
-    found = outcome.value.id if isinstance(outcome.value, Call) else None
+    made = getattr(outcome.value, "id", None) if request.operation.writes else None
+    if not isinstance(made, str):  # it may be anything that the API sends
+        made = None
+    found = made if isinstance(outcome.value, Call) else None
     return AttemptSettled(
         operation=request.operation.name,
         number=exchange.number,
@@ -506,6 +493,7 @@ def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
         reference=request.reference,
         to_number=None if request.to_number is None else mask_number(request.to_number),
         call_id=found or getattr(outcome.error, "call_id", None),
+        made_id=made,
         status=outcome.status,
         error=outcome.error,
         abandoned=exchange.abandoned,

@@ -80,6 +80,9 @@ class AttemptSettled:
     """The id that the API gave. This is where the id of a call reaches those whose `await`
     was cancelled."""
 
+    made_id: str | None = None
+    """The id of what a write made or changed: of a call, and of a batch, an agent, a tool."""
+
     status: int | None
     """The HTTP status of a parsed answer."""
 
@@ -177,11 +180,11 @@ class Teller:
         """Tell how a request ended."""
         log.log(
             logging.WARNING if event.abandoned else logging.DEBUG,
-            "%s settled%s: %s, call id %s, reference %s",
+            "%s settled%s: %s, id %s, reference %s",
             event.operation,
             " after its caller had left" if event.abandoned else "",
             event.certainty or event.status or "no answer",
-            event.call_id,
+            event.call_id or event.made_id,
             event.reference,
             extra={"action": "attempt_settled", "certainty": event.certainty},
         )
@@ -190,10 +193,10 @@ class Teller:
     def missed(self, event: AttemptSettled) -> None:
         """Say that a caller was cancelled in the moment in which its request ended."""
         log.warning(
-            "%s settled as its caller left: %s, call id %s, reference %s",
+            "%s settled as its caller left: %s, id %s, reference %s",
             event.operation,
             event.certainty,
-            event.call_id,
+            event.call_id or event.made_id,
             event.reference,
             extra={"action": "answer_missed", "certainty": event.certainty},
         )
