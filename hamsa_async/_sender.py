@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 import attrs
 
@@ -22,6 +23,9 @@ from hamsa_async.instrumentation import CallEnded, CallQueued, RetryScheduled
 from hamsa_async.options import Answer, RequestOptions, Settings
 
 T = TypeVar("T")
+
+# One count for the process, so that a hook may listen to several clients.
+_NUMBERS: Final = itertools.count()
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -125,7 +129,7 @@ class Sender:
             request=request,
             parse=parse,
             settings=settings,
-            number=next(transport.numbers),
+            number=next(_NUMBERS),
             policy=settings.retry,
             budget=transport.budget,
             clock=loop.time,
@@ -294,6 +298,7 @@ class Sender:
             CallQueued(
                 operation=request.operation.name,
                 number=sending.number,
+                base_url=self._transport.base_url,
                 reference=request.reference,
                 to_number=None if request.to_number is None else mask_number(request.to_number),
             )

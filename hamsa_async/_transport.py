@@ -8,7 +8,6 @@ over, however that came about.
 
 import asyncio
 import functools
-import itertools
 import logging
 import sys
 import time
@@ -139,7 +138,7 @@ class Transport:
         self.teller = Teller(hooks)
         self.budget = RetryBudget(config.retry.budget)
         self.closing = asyncio.Event()
-        self.numbers = itertools.count()
+        self.base_url = config.base_url
         self.placed = PlacedCalls()
         self._config = config
         self._borrowed = session is not None
@@ -226,9 +225,14 @@ class Transport:
         Returns:
             Whether it still has to come to its end.
         """
-        if exchange.outcome.done() and not exchange.outcome.cancelled():
-            # It ended in this very turn, and its event told nothing of a caller who left.
-            if exchange.outcome.exception() is None and exchange.request.operation.writes:
+        if exchange not in self._exchanges:
+            # It ended in this very turn. Where the cancellation came first, `_settle` saw it, and
+            # said so; else its event told nothing of a caller who left.
+            if (
+                not exchange.outcome.cancelled()
+                and exchange.outcome.exception() is None
+                and exchange.request.operation.writes
+            ):
                 self.teller.missed(_event(exchange, exchange.outcome.result()))
             return False
         exchange.abandoned = True
@@ -278,7 +282,7 @@ class Transport:
         request, body = exchange.request, exchange.body
         response = await self._open_session().request(
             request.operation.method,
-            URL(self._config.base_url + request.path),
+            URL(self.base_url + request.path),
             data=body,
             skip_auto_headers=None if request.body else _UNTYPED,
             headers={
@@ -320,6 +324,8 @@ class Transport:
             exchange.entered.leave()
             if not exchange.outcome.done():
                 exchange.outcome.set_exception(defect)
+            if exchange.then is not None:
+                exchange.then()
             return
         exchange.entered.leave(
             limited=RateLimited(outcome.asked) if outcome.limited else None,
@@ -327,6 +333,7 @@ class Transport:
         )
         if not exchange.outcome.done():
             exchange.outcome.set_result(outcome)
+        exchange.abandoned |= exchange.outcome.cancelled()
         if exchange.abandoned or self.teller.heard:
             self.teller.settled(_event(exchange, outcome))
         if answer is not None and exchange.settings.on_answer is not None:

@@ -4,8 +4,9 @@ A hook is any callable that takes one event. It is called on the event loop and 
 block; what it raises is logged and never reaches the call. Events carry masked numbers only.
 
 One logical call gives, in this order: `CallQueued`, then for each try `AttemptBegan`,
-`AttemptSent` and `AttemptSettled`, a `RetryScheduled` between two tries, and `CallEnded`. All
-have its `number`. `CooldownStarted` concerns the client as a whole.
+`AttemptSent` (if it came so far) and `AttemptSettled`, a `RetryScheduled` between two tries, and
+`CallEnded`. All have its `number`. `CallQueued` is told in the caller's own task and context; what
+comes later may be told in another. `CooldownStarted` concerns the client as a whole.
 """
 
 import logging
@@ -28,7 +29,11 @@ class CallQueued:
     """The API operation, such as `voice_agents.call`."""
 
     number: int
-    """Which of the client's logical calls, counted from 0. Copies of a client count together."""
+    """Which of the process's logical calls. All its clients count together, so that one hook may
+    listen to several."""
+
+    base_url: str
+    """The server that is asked: scheme and host, and a path prefix if there is one."""
 
     reference: str | None
     """The caller's own reference of the call, where one was given."""
@@ -49,7 +54,11 @@ class AttemptBegan:
 
 @attrs.frozen(kw_only=True)
 class AttemptSent:
-    """A request was handed to a connection. From here on the API may have it."""
+    """A request was handed to a connection. From here on the API may have it.
+
+    Told only where a request has a body, as every placed call has. The moment of other reads is
+    not known, and need not be: a read may be sent again.
+    """
 
     operation: str
     number: int
