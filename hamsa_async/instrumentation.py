@@ -195,7 +195,7 @@ class Teller:
             event.certainty or event.status or "no answer",
             event.call_id or event.made_id,
             event.reference,
-            extra={"action": "attempt_settled", "certainty": event.certainty},
+            extra={"action": "attempt_settled", **_found(event)},
         )
         self.tell(event)
 
@@ -207,7 +207,7 @@ class Teller:
             event.certainty,
             event.call_id or event.made_id,
             event.reference,
-            extra={"action": "answer_missed", "certainty": event.certainty},
+            extra={"action": "answer_missed", **_found(event)},
         )
 
     def retrying(self, event: RetryScheduled) -> None:
@@ -217,7 +217,7 @@ class Teller:
             event.operation,
             event.wait,
             event.error,
-            extra={"action": "retry_scheduled", "wait": event.wait},
+            extra={"action": "retry_scheduled", "operation": event.operation, "wait": event.wait},
         )
         self.tell(event)
 
@@ -227,7 +227,7 @@ class Teller:
             "429: no %s for %.1f s",
             event.gate,
             event.seconds,
-            extra={"action": "cooldown_started"},
+            extra={"action": "cooldown_started", "gate": event.gate, "seconds": event.seconds},
         )
         self.tell(event)
 
@@ -238,3 +238,13 @@ class Teller:
                 hook(event)
             except Exception:
                 log.exception("a hook failed", extra={"action": "hook_failed"})
+
+
+def _found(event: AttemptSettled) -> dict[str, str | None]:
+    """What a log line says of how a request ended, for programs that read it."""
+    return {
+        "operation": event.operation,
+        "certainty": event.certainty,
+        "call_id": event.call_id,
+        "reference": event.reference,
+    }
