@@ -4,9 +4,10 @@ A hook is any callable that takes one event. It is called on the event loop and 
 block; what it raises is logged and never reaches the call. Events carry masked numbers only.
 
 One logical call gives, in this order: `CallQueued`, then for each try `AttemptBegan`,
-`AttemptSent` (if it came so far) and `AttemptSettled`, a `RetryScheduled` between two tries, and
-`CallEnded`. All have its `number`. `CallQueued` is told in the caller's own task and context; what
-comes later may be told in another. `CooldownStarted` concerns the client as a whole.
+`AttemptSent` (if it came so far) and `AttemptSettled`, a `RetryScheduled` between two tries (not
+before the one that a renewed key allows at once), and `CallEnded`. All have its `number`.
+`CallQueued` is told in the caller's own task and context; what comes later may be told in another.
+`CooldownStarted` concerns the client as a whole.
 """
 
 import logging

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -218,6 +219,21 @@ async def test_a_call_of_unknown_outcome(
     check_masked(heard)
 
 
+async def test_a_renewed_key_is_tried_at_once(
+    fake: FakeHamsa, heard: Any, connect: Connect, place: Place
+) -> None:
+    keys = itertools.chain(["old"], itertools.repeat(FAKE_API_KEY))
+
+    async def ask() -> str:
+        return next(keys)
+
+    client = await connect(fake, api_key=ask)
+    await place(client)
+    assert story(heard) == [CallQueued, *TRY, *TRY, CallEnded]
+    assert [event.status for event in heard.settled] == [401, 200]
+    check_books(heard)
+
+
 async def test_a_call_on_a_closed_client(
     fake: FakeHamsa, heard: Any, connect: Connect, place: Place
 ) -> None:
@@ -294,20 +310,28 @@ async def test_cancelled_before_it_is_handed(
 
 
 async def test_cancelled_after_it_was_handed(
-    fake: FakeHamsa, heard: Any, connect: Connect, place: Place
+    raw_server: Callable[..., Awaitable[Any]], heard: Any, connect: Connect, place: Place
 ) -> None:
     """The call's end waits for the exchange's, which has the id of the call that rang."""
-    client = await connect(fake, grace_period=30)
-    fake.faults.next("slow", seconds=0.3)
+    answering = asyncio.Event()
+
+    async def hold(connection: Any) -> None:
+        while await server.next_request(connection):
+            await answering.wait()
+            connection.say(server.answer)
+
+    server = await raw_server(hold)
+    client = await connect(server, grace_period=30)
     task = asyncio.create_task(place(client, reference="order-17"))
     await until(lambda: AttemptSent in story(heard))
     await cancelled(task)
     assert CallEnded not in story(heard)
+    answering.set()
     await client.aclose()
     assert story(heard) == [CallQueued, *TRY, CallEnded]
     (settled,) = heard.settled
     assert (settled.certainty, settled.abandoned) == (Certainty.PLACED, True)
-    assert [ring.call_id for ring in fake.ledger.rings] == [settled.call_id]
+    assert (server.posts, settled.call_id) == (1, "call-1")
     assert isinstance(heard[-1].error, asyncio.CancelledError)
     check_books(heard)
 

@@ -278,24 +278,32 @@ async def test_cancelled_in_the_queue(
 
 
 async def test_cancelled_and_placed_all_the_same(
-    fake: FakeHamsa, traced: Traced, connect: Connect, place: Place
+    raw_server: Callable[..., Awaitable[Any]], traced: Traced, connect: Connect, place: Place
 ) -> None:
     """The span waits for the id of the call that rang."""
-    client = await connect(fake, hooks=[traced.hook], grace_period=30)
-    fake.faults.next("slow", seconds=0.3)
+    answering = asyncio.Event()
+
+    async def hold(connection: Any) -> None:
+        while await server.next_request(connection):
+            await answering.wait()
+            connection.say(server.answer)
+
+    server = await raw_server(hold)
+    client = await connect(server, hooks=[traced.hook], grace_period=30)
     task = asyncio.create_task(place(client))
-    while fake.ledger.posts == 0:
+    while server.posts == 0:
         await asyncio.sleep(0.005)
     task.cancel()
     await asyncio.wait([task])
     assert traced.spans == []
+    answering.set()
     await client.aclose()
     span = traced.span
     assert span.status.status_code is StatusCode.ERROR
     said = attributes(span)
     assert said["error.type"] == "asyncio.exceptions.CancelledError"
     assert said["hamsa.certainty"] == "placed"
-    assert [ring.call_id for ring in fake.ledger.rings] == [said["hamsa.call_id"]]
+    assert (server.posts, said["hamsa.call_id"]) == (1, "call-1")
     assert told(span)[-1][1]["abandoned"] is True
 
 
@@ -363,6 +371,35 @@ async def test_no_span_shows_a_number_or_a_key(
     shown = " ".join(span.to_json() for span in traced.spans)
     assert NUMBER[1:] not in shown
     assert FAKE_API_KEY not in shown
+
+
+def test_the_global_provider_may_be_set_later() -> None:
+    """A process has one, which can be set once: so in a process of its own."""
+    code = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from hamsa_async import CallEnded, CallQueued
+from hamsa_async.otel import OpenTelemetryHook
+
+hook, exporter = OpenTelemetryHook(), InMemorySpanExporter()
+
+def call(number):
+    about = {"operation": "projects.current", "number": number}
+    hook(CallQueued(base_url="http://[::1]", reference=None, to_number=None, **about))
+    hook(CallEnded(attempts=0, error=None, seconds=0.0, **about))
+
+call(0)
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+call(1)
+for span in exporter.get_finished_spans():
+    print(span.name, span.attributes["server.address"], span.attributes["server.port"])
+"""
+    done = subprocess.run([sys.executable, "-Ic", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "hamsa.projects.current ::1 80\n"
 
 
 def test_without_the_extra_it_says_how_to_install_it() -> None:
