@@ -55,11 +55,7 @@ class AttemptBegan:
 
 @attrs.frozen(kw_only=True)
 class AttemptSent:
-    """A request was handed to a connection. From here on the API may have it.
-
-    Told only where a request has a body, as every placed call has. The moment of other reads is
-    not known, and need not be: a read may be sent again.
-    """
+    """A request was handed to a connection. From here on the API may have it."""
 
     operation: str
     number: int
@@ -247,5 +243,6 @@ def _found(event: AttemptSettled) -> dict[str, str | None]:
         "operation": event.operation,
         "certainty": event.certainty,
         "call_id": event.call_id,
+        "made_id": event.made_id,
         "reference": event.reference,
     }

@@ -11,8 +11,9 @@ call that was placed.
 Attributes follow OpenTelemetry's conventions for HTTP clients where one fits
 (`http.request.method`, `url.template`, `server.address`, `server.port`,
 `http.response.status_code`, `http.request.resend_count`, `error.type`); `hamsa.operation`,
-`hamsa.attempts`, `hamsa.certainty`, `hamsa.call_id`, `hamsa.reference` and `hamsa.to_number`
-(masked) stand beside them. `url.full` does not: a query may hold a phone number.
+`hamsa.attempts`, `hamsa.certainty`, `hamsa.call_id`, `hamsa.made_id` (of other writes),
+`hamsa.reference` and `hamsa.to_number` (masked) stand beside them. `url.full` does not: a query
+may hold a phone number.
 """
 
 from collections.abc import Mapping
@@ -139,17 +140,21 @@ def _known_before(event: CallQueued) -> dict[str, _Value]:
 
 
 def _known_after(event: CallEnded, latest: AttemptSettled | None) -> dict[str, _Value]:
-    certainty = _certainty(event.error) or (None if latest is None else latest.certainty)
-    return _present(
-        {
-            "http.response.status_code": None if latest is None else latest.status,
-            "http.request.resend_count": event.attempts - 1 if event.attempts > 1 else None,
-            "error.type": _kind(event.error),
-            "hamsa.attempts": event.attempts,
-            "hamsa.certainty": certainty,
-            "hamsa.call_id": None if latest is None else latest.call_id,
+    known: dict[str, _Value | None] = {
+        "http.request.resend_count": event.attempts - 1 if event.attempts > 1 else None,
+        "error.type": _kind(event.error),
+        "hamsa.attempts": event.attempts,
+    }
+    if latest is not None:
+        known |= {
+            "http.response.status_code": latest.status,
+            "hamsa.certainty": latest.certainty,
+            "hamsa.call_id": latest.call_id,
+            "hamsa.made_id": None if latest.call_id else latest.made_id,
         }
-    )
+    if isinstance(event.error, HamsaError) and event.error.certainty is not None:
+        known["hamsa.certainty"] = event.error.certainty
+    return _present(known)
 
 
 def _in_short(event: _OfOneCall) -> tuple[str, dict[str, _Value]]:
@@ -187,10 +192,6 @@ def _present(attributes: Mapping[str, _Value | None]) -> dict[str, _Value]:
         for name, value in attributes.items()
         if value is not None
     }
-
-
-def _certainty(error: BaseException | None) -> Certainty | None:
-    return error.certainty if isinstance(error, HamsaError) else None
 
 
 def _kind(error: BaseException | None) -> str | None:

@@ -25,7 +25,7 @@ from hamsa_async import (
 )
 from hamsa_async._wire import build_call, parse_call
 from hamsa_async.otel import OpenTelemetryHook
-from hamsa_async.testing import FAKE_API_KEY, FakeHamsa
+from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]
 Place = Callable[..., Awaitable[Any]]
@@ -130,6 +130,16 @@ async def test_a_call_is_a_span_below_its_callers(
     assert type(attributes(span)["hamsa.certainty"]) is str  # no enum: exporters differ
 
 
+async def test_another_write_has_the_id_of_what_it_made(
+    fake: FakeHamsa, traced: Traced, connect: Connect
+) -> None:
+    client = await connect(fake, hooks=[traced.hook])
+    made = await client.voice_agents.clone(FAKE_AGENT_ID, agent_name="Nour")
+    said = attributes(traced.span)
+    assert (said["hamsa.made_id"], said["hamsa.operation"]) == (made.id, "voice_agents.clone")
+    assert "hamsa.call_id" not in said
+
+
 async def test_a_port_that_goes_without_saying_is_said(traced: Traced) -> None:
     """The convention asks for it where there is a name."""
     async with HamsaClient("key", hooks=[traced.hook]) as client:
@@ -199,10 +209,10 @@ async def test_a_read_that_is_tried_again(
     again = {"attempts": 1, "wait": 0, "error.type": "hamsa_async.errors.ServerError"}
     settled = {"attempt": 2, "abandoned": False, "http.response.status_code": 200}
     assert told(span) == [
-        ("attempt_began", {"attempt": 1}),
+        *began_and_sent(1),
         ("attempt_settled", failed),
         ("retry_scheduled", again),
-        ("attempt_began", {"attempt": 2}),
+        *began_and_sent(2),
         ("attempt_settled", settled),
     ]
 
