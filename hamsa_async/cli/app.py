@@ -63,7 +63,9 @@ def run_command(tokens: Sequence[str]) -> int:
 
 async def _run(tokens: Sequence[str]) -> object:
     with INTERRUPTIONS.attached():
-        return await app.run_async(list(tokens), exit_on_error=False, print_error=False)
+        # A lone `-` would be taken for an option; as a path `./-` is the same.
+        given = ["./-" if each == "-" else each for each in tokens]
+        return await app.run_async(given, exit_on_error=False, print_error=False)
 
 
 def _fail(tokens: Sequence[str], code: Exit, text: str) -> Exit:

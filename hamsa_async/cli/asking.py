@@ -47,17 +47,12 @@ async def confirmed(loaded: Loaded, journal: Path) -> bool:
 
 def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
     campaign = loaded.campaign
-    caller = campaign.from_number
     return {
         "campaign": campaign.name,
         "project": f"{visible(loaded.project.name or '?')} ({loaded.project.id})",
         "agent": f"{visible(loaded.agent.agent_name or '?')} ({campaign.voice_agent_id})",
         "caller number": (
-            "each row's own, or Hamsa's choice"
-            if caller is None
-            else f"{HAMSA_DEFAULT}: Hamsa's fallback, a foreign number"
-            if caller == HAMSA_DEFAULT
-            else mask_number(caller)
+            ", ".join(map(_caller, campaign.callers)) or "each row's own, or Hamsa's choice"
         ),
         "policy": f"{campaign.policy}: {PACKS[campaign.policy]}",
         "journal": visible(short_path(journal)),
@@ -68,6 +63,12 @@ def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
         ),
         **({"params": shown(", ".join(campaign.params))} if campaign.params else {}),
     }
+
+
+def _caller(number: str) -> str:
+    if number == HAMSA_DEFAULT:
+        return f"{HAMSA_DEFAULT}: Hamsa's fallback, a foreign number"
+    return mask_number(number)
 
 
 async def _line() -> str:

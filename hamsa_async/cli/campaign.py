@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from hamsa_async.cli.arguments import find_journal, read_name
 from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.options import RunOptions
+from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import machine, people, print_json, results
 from hamsa_async.cli.running import run_campaign
 from hamsa_async.cli.standing import standing_of, standing_table
@@ -24,23 +24,32 @@ _CODES: Final = "Exit codes, the first that applies:\n\n" + "\n".join(
     f"- {code.value}: {meaning}" for code, meaning in EXITS.items()
 )
 _AS_TYPED: Final = RunOptions()
+_READ_SO: Final = ListOptions()
 _BESIDE_THE_JOURNAL: Final = ("", "-wal", "-shm")
 
 app: App = App(name="campaign", help="Call a list of contacts, each once; see how far it is.")
 
 
 @app.command(help_epilogue=f"{_STATES}\n\n{_CODES}")
-async def run(contacts: Path | None = None, /, *, options: RunOptions = _AS_TYPED) -> Exit:
+async def run(
+    contacts: Path | None = None,
+    /,
+    *,
+    options: RunOptions = _AS_TYPED,
+    reading: ListOptions = _READ_SO,
+) -> Exit:
     """Call every contact of a list once; resume by running the name again.
 
     Stopped at any moment, also by a crash, it goes on where it was: nobody is called twice. What
     may have rung without proof is `unknown`, and is not called again.
 
     Args:
-        contacts: The list, a CSV file. Without it the campaign's list in the journal is resumed.
-        options: All the others.
+        contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input. Without it
+            the campaign's list in the journal is resumed.
+        options: What is dialed, and how.
+        reading: How the list is read.
     """
-    return await run_campaign(contacts, options)
+    return await run_campaign(contacts, options, reading)
 
 
 @app.command(help_epilogue=_STATES)

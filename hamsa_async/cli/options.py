@@ -1,10 +1,36 @@
-"""What `hamsa campaign run` can be told."""
+"""What the commands of a campaign can be told."""
 
 from pathlib import Path
 from typing import Annotated
 
 import attrs
 from cyclopts import Parameter
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class ListOptions:
+    """How to read a contact list, as typed.
+
+    Attributes:
+        country: The country (`AE`) of numbers that are written without their country code.
+        map: What a column is, as HEADER=NAME: phone_number, timezone, ... or the name of a
+            param; may be repeated.
+        ignore: The header of a column that is not read; may be repeated.
+        sheet: The sheet of a workbook, by name or number; by default the one with phone numbers.
+        header_row: The line or row that holds the headers, where it is not found by itself.
+        invalid: Where rows that are no contacts go: line, column, code, original text.
+            [default: invalid.csv]
+        strict: Refuse a list with a row that is no contact, or without what the agent asks for.
+    """
+
+    country: str | None = None
+    map: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sheet: str | None = None
+    header_row: int | None = None
+    invalid: Path | None = None
+    strict: bool = False
 
 
 @Parameter(name="*")
@@ -17,10 +43,10 @@ class RunOptions:
         name: The campaign's name in the journal; running a name again resumes it.
         policy: The rules to dial by. `none` is the only pack so far, and must be typed.
         from_number: The caller number, or `hamsa-default` for Hamsa's fallback, a foreign number.
+            Several, each with its own --from, are used in turn; one person always sees the same.
         journal: The file that remembers who was called; by default one of yours.
         concurrency: Requests in flight at the API's door, not conversations. [default: 5]
         rate: Call starts per second, or `none` for unpaced. [default: 1]
-        country: The country (`AE`) of numbers that are written without their country code.
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
@@ -34,11 +60,10 @@ class RunOptions:
     agent: str | None = None
     name: str | None = None
     policy: str | None = None
-    from_number: Annotated[str | None, Parameter(name="--from")] = None
+    from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
     journal: Path | None = None
     concurrency: Annotated[int, Parameter(show_default=False)] = 5
     rate: str | None = None
-    country: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False

@@ -12,13 +12,14 @@ from hamsa_async._masking import mask_text
 from hamsa_async.dialer.api import Api
 from hamsa_async.dialer.campaign import Campaign
 from hamsa_async.dialer.columns import Columns
+from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import ContactState
-from hamsa_async.dialer.reading import Source, read_chunks
+from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.run import Loaded, Run, see_out
 from hamsa_async.dialer.runner import Ending, Runner, utc_now
 from hamsa_async.errors import (
@@ -133,8 +134,8 @@ class Dialer:
 
         Args:
             campaign: Its settings. A name that the journal knows resumes that campaign.
-            contacts: A CSV path, or an (async) iterable of mappings or `Contact`s. `None` takes
-                the list that the journal has.
+            contacts: A file's path, an (async) iterable of mappings or `Contact`s, or a
+                `ContactList`. `None` takes the list that the journal has.
             accept_changes: Take over a list or settings that differ from the journal's: new
                 rows are added, those gone are withdrawn, a contact once dialed keeps its record.
             max_invalid: The largest share of rows that may be no contacts.

@@ -48,7 +48,7 @@ async def write_csv(rows: AsyncIterable[ReportRow], target: TextIO) -> int:
     async for row in rows:
         record = as_record(row)
         writer.writerow(
-            [_harmless(record[name]) if name in _TEXTS else record[name] for name in COLUMNS]
+            [harmless(record[name]) if name in _TEXTS else record[name] for name in COLUMNS]
         )
         written += 1
     return written
@@ -72,5 +72,6 @@ async def write_json(
     return written
 
 
-def _harmless(text: Any) -> Any:
+def harmless(text: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text

@@ -358,7 +358,7 @@ class Runner:
 
     def _request(self, dial: _Dial) -> CallRequest:
         candidate = dial.candidate
-        from_number = candidate.from_number or self._campaign.from_number
+        from_number = candidate.from_number or self._campaign.caller_of(candidate.phone_number)
         return CallRequest(
             to_number=candidate.phone_number,
             voice_agent_id=candidate.agent_id or self._campaign.voice_agent_id,
