@@ -11,7 +11,7 @@ from cyclopts.exceptions import MissingArgumentError, RepeatArgumentError, Unuse
 
 from hamsa_async import __version__
 from hamsa_async._masking import mask_text
-from hamsa_async.cli import call, campaign, fake, journal
+from hamsa_async.cli import call, campaign, fake, journal, policy
 from hamsa_async.cli.exits import Exit, before_dialing
 from hamsa_async.cli.output import complain, forgive, print_json
 from hamsa_async.cli.signals import INTERRUPTIONS
@@ -33,6 +33,7 @@ app: App = App(
 app.command(campaign.app)
 app.command(call.call)
 app.command(journal.app)
+app.command(policy.app)
 app.command(fake.fake)
 
 

@@ -12,7 +12,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import short_path
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import HAMSA_DEFAULT, Loaded
-from hamsa_async.dialer.policy import PACKS
+from hamsa_async.dialer.policy import find_pack
 
 _YES: Final = frozenset({"y", "yes", "نعم"})
 _NO: Final = frozenset({"", "n", "no", "لا"})
@@ -54,7 +54,7 @@ def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
         "caller number": (
             ", ".join(map(_caller, campaign.callers)) or "each row's own, or Hamsa's choice"
         ),
-        "policy": f"{campaign.policy}: {PACKS[campaign.policy]}",
+        "policy": f"{campaign.policy}: {find_pack(campaign.policy).title}",
         "journal": visible(short_path(journal)),
         "contacts": f"{loaded.to_dial} to call, of {sum(loaded.counts.values())} rows",
         "pace": (

@@ -40,7 +40,7 @@ from hamsa_async.dialer import (
     Loaded,
     Run,
 )
-from hamsa_async.dialer.policy import PACKS
+from hamsa_async.dialer.policy import PACKS, read_policy
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
 
 GRACE: Final = 10.0  # seconds that requests in flight get to settle after a signal
@@ -77,8 +77,8 @@ def _check(options: RunOptions, reading: ListOptions) -> None:
     read_naming(reading.map, reading.ignore)
     if options.name is not None:
         read_name(options.name)
-    if options.policy is not None and options.policy not in PACKS:
-        raise ConfigurationError(_no_policy(f"there is no policy {options.policy!r}"))
+    if options.policy is not None:
+        read_policy([options.policy])
 
 
 def _no_policy(what: str) -> str:

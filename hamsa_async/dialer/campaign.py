@@ -10,12 +10,13 @@ import attrs
 
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
-from hamsa_async.dialer.policy import PACKS
+from hamsa_async.dialer.policy import read_policy
 from hamsa_async.errors import ConfigurationError
 
 HAMSA_DEFAULT: Final = "hamsa-default"
 """As `from_number`: take the API's own fallback number, knowingly. It is a foreign one."""
 
+_DIALED_BY: Final = "none"
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -75,8 +76,12 @@ class Campaign:
 
     def __attrs_post_init__(self) -> None:
         self._check_params()
-        if self.policy not in PACKS:
-            msg = f"there is no policy {self.policy!r}; there is: {', '.join(PACKS)}"
+        read_policy([self.policy])
+        if self.policy != _DIALED_BY:
+            msg = (
+                f"policy {self.policy!r}: campaigns are dialed by {_DIALED_BY!r} only, so far;"
+                " the others can be planned by"
+            )
             raise ConfigurationError(msg)
         if not all(map(_is_caller, self.callers)):
             msg = f"from_number must be an E.164 number (+971...) or {HAMSA_DEFAULT}"
