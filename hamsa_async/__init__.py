@@ -30,7 +30,11 @@ from hamsa_async.errors import (
     ServerError,
 )
 from hamsa_async.instrumentation import (
+    AttemptBegan,
+    AttemptSent,
     AttemptSettled,
+    CallEnded,
+    CallQueued,
     CooldownStarted,
     Event,
     Hook,
@@ -86,6 +90,7 @@ from hamsa_async.models import (
     WebTool,
     WebToolType,
 )
+from hamsa_async.options import Answer, RequestOptions
 from hamsa_async.resources.call_stream import CallResult, CallStream
 
 __all__ = [
@@ -95,10 +100,15 @@ __all__ = [
     "APIError",
     "AgentDetails",
     "AgentWebhookAuth",
+    "Answer",
+    "AttemptBegan",
+    "AttemptSent",
     "AttemptSettled",
     "AuthenticationError",
     "CalendarTools",
     "Call",
+    "CallEnded",
+    "CallQueued",
     "CallRequest",
     "CallResult",
     "CallStatus",
@@ -147,6 +157,7 @@ __all__ = [
     "Project",
     "RateLimitedError",
     "RecipientStatus",
+    "RequestOptions",
     "ResponseSchemaError",
     "RetryPolicy",
     "RetryScheduled",

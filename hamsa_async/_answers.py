@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 import attrs
 
 from hamsa_async._converter import structure
-from hamsa_async._wire import Answer, decode, misshapen, unwrap
+from hamsa_async._wire import decode, misshapen, unwrap
 from hamsa_async.errors import ResponseSchemaError
 from hamsa_async.models.conversations import ExportFile, ExportTicket
 from hamsa_async.models.jobs import Job
 from hamsa_async.models.knowledge_base import KnowledgeBaseItem
 from hamsa_async.models.pages import Page
+from hamsa_async.options import Answer
 
 T = TypeVar("T")
 

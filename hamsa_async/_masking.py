@@ -13,6 +13,13 @@ HIDDEN: Final = "***"
 # A run of digits long enough to be somebody's number, with the marks people put between them.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")
 
+# A date of our days, with its time if there is one, that no further digits belong to.
+_DATE = re.compile(
+    r"(?<![\d+])(?<!\d[\s().-])"
+    r"((?:19|20)\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d)?)?)"
+    r"(?![\s().-]*\d)"
+)
+
 # How names, lower-cased and without "_" and "-", end whose values never leave the process:
 # `authSecret`, `accessToken`, `llmConfig.apiKey`, `sipPassword`. Hamsa echoes them in answers,
 # at any depth. `maxTokens` is none of them.
@@ -32,6 +39,12 @@ def mask_number(number: str) -> str:
 def mask_text(text: str) -> str:
     """Mask every run of seven or more digits in a text that somebody else wrote."""
     return _NUMBER.sub(lambda match: mask_number(match.group()), text)
+
+
+def mask_all_but_dates(text: str) -> str:
+    """Do as `mask_text` does, and leave dates as they are: `2026-03-01`, `2026-03-01 09:30`."""
+    parts = _DATE.split(text)
+    return "".join(part if at % 2 else mask_text(part) for at, part in enumerate(parts))
 
 
 def scrub(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from hamsa_async._masking import hide
-from hamsa_async._wire import Answer, Complaint, Request, find_call_id, read_complaint
+from hamsa_async._wire import Complaint, Request, find_call_id, read_complaint, request_id
 from hamsa_async.errors import (
     APIError,
     AuthenticationError,
@@ -31,6 +31,7 @@ from hamsa_async.errors import (
     ResponseSchemaError,
     ServerError,
 )
+from hamsa_async.options import Answer
 
 
 class Again(enum.Enum):
@@ -194,7 +195,7 @@ def failure(verdict: Verdict, request: Request, ending: Ending, *, key: str) -> 
     problems = tuple(hide(problem, secrets) for problem in ending.problems)
     known: dict[str, Any] = {
         "status": answer.status if answer is not None else None,
-        "request_id": answer and answer.request_id and hide(answer.request_id, secrets),
+        "request_id": hide(found, secrets) if answer and (found := request_id(answer)) else None,
         "attempts": ending.attempts,
     }
     if kind is ResponseSchemaError:

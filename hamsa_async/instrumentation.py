@@ -2,6 +2,10 @@
 
 A hook is any callable that takes one event. It is called on the event loop and must not
 block; what it raises is logged and never reaches the call. Events carry masked numbers only.
+
+One logical call gives, in this order: `CallQueued`, then for each try `AttemptBegan`,
+`AttemptSent` and `AttemptSettled`, a `RetryScheduled` between two tries, and `CallEnded`. All
+have its `number`. `CooldownStarted` concerns the client as a whole.
 """
 
 import logging
@@ -17,6 +21,42 @@ log: logging.Logger = logging.getLogger("hamsa_async")
 
 
 @attrs.frozen(kw_only=True)
+class CallQueued:
+    """An operation was asked for, and waits for its turn."""
+
+    operation: str
+    """The API operation, such as `voice_agents.call`."""
+
+    number: int
+    """Which of the client's logical calls, counted from 0. Copies of a client count together."""
+
+    reference: str | None
+    """The caller's own reference of the call, where one was given."""
+
+    to_number: str | None
+    """The number, masked."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptBegan:
+    """A try has its slot, gate and pace behind it, and seeks a connection."""
+
+    operation: str
+    number: int
+    attempt: int
+    """Which try of this call, from 1."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptSent:
+    """A request was handed to a connection. From here on the API may have it."""
+
+    operation: str
+    number: int
+    attempt: int
+
+
+@attrs.frozen(kw_only=True)
 class AttemptSettled:
     """One request came to its end.
 
@@ -25,8 +65,8 @@ class AttemptSettled:
     """
 
     operation: str
-    """The API operation, such as `voice_agents.call`."""
-
+    number: int
+    attempt: int
     certainty: Certainty | None
     """What is proven; `None` for an answered read."""
 
@@ -58,6 +98,7 @@ class RetryScheduled:
     """A request will be tried again, as the retry table allows."""
 
     operation: str
+    number: int
     attempts: int
     """Tries begun so far, the failed one included."""
 
@@ -78,7 +119,34 @@ class CooldownStarted:
     retry_at: datetime
 
 
-Event = AttemptSettled | RetryScheduled | CooldownStarted
+@attrs.frozen(kw_only=True)
+class CallEnded:
+    """A logical call came to its end: its caller has its answer or its error.
+
+    Where the caller was cancelled and left a request on its way, this waits for its end.
+    """
+
+    operation: str
+    number: int
+    attempts: int
+    """Tries begun."""
+
+    error: BaseException | None
+    """What the caller was given, if not an answer; a `CancelledError` where it was cancelled."""
+
+    seconds: float
+    """From the moment it was asked for, the wait for its turn included."""
+
+
+Event = (
+    CallQueued
+    | AttemptBegan
+    | AttemptSent
+    | AttemptSettled
+    | RetryScheduled
+    | CooldownStarted
+    | CallEnded
+)
 
 
 class Hook(Protocol):
@@ -95,8 +163,13 @@ class Teller:
         self._hooks = tuple(hooks)
 
     @property
+    def hooked(self) -> bool:
+        """Whether there is a hook, so that an event is worth making."""
+        return bool(self._hooks)
+
+    @property
     def heard(self) -> bool:
-        """Whether anybody listens, so that an event is worth making."""
+        """Whether a hook or the log wants to hear how a request ended."""
         return bool(self._hooks) or log.isEnabledFor(logging.DEBUG)
 
     def settled(self, event: AttemptSettled) -> None:
@@ -111,7 +184,7 @@ class Teller:
             event.reference,
             extra={"action": "attempt_settled", "certainty": event.certainty},
         )
-        self._tell(event)
+        self.tell(event)
 
     def missed(self, event: AttemptSettled) -> None:
         """Say that a caller was cancelled in the moment in which its request ended."""
@@ -133,7 +206,7 @@ class Teller:
             event.error,
             extra={"action": "retry_scheduled", "wait": event.wait},
         )
-        self._tell(event)
+        self.tell(event)
 
     def cooling_down(self, event: CooldownStarted) -> None:
         """Tell that a gate has closed."""
@@ -143,9 +216,10 @@ class Teller:
             event.seconds,
             extra={"action": "cooldown_started"},
         )
-        self._tell(event)
+        self.tell(event)
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Tell the hooks, not the log."""
         for hook in self._hooks:
             try:
                 hook(event)

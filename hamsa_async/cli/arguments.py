@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,6 +82,40 @@ def read_params(pairs: Iterable[str]) -> dict[str, Any]:
             raise ConfigurationError(f"--param {name} is given twice")
         params[name] = value
     return params
+
+
+def read_moment(text: str | None, *, option: str) -> datetime | None:
+    """Read a moment, as ISO 8601 with its offset from UTC.
+
+    Raises:
+        ConfigurationError: It is none, or it does not say in which zone it is meant.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigurationError(
+            f"{option} {text!r} is no time such as 2026-01-31T09:00+04:00"
+        ) from None
+    if moment.tzinfo is None:
+        plain = moment.isoformat(timespec="minutes")
+        raise ConfigurationError(
+            f"{option} {text!r} does not say in which zone: write {plain}Z for UTC,"
+            f" {plain}+04:00 for Dubai"
+        )
+    return moment
+
+
+def read_limit(number: int) -> int:
+    """Read `--limit`.
+
+    Raises:
+        ConfigurationError: It is less than 1.
+    """
+    if number < 1:
+        raise ConfigurationError(f"--limit must be 1 or more, not {number}")
+    return number
 
 
 def read_rate(text: str | None, default: float | None) -> float | None:

@@ -86,6 +86,7 @@ from hamsa_async.models.numbers import (
     SipOutboundFields,
 )
 from hamsa_async.models.pages import Page
+from hamsa_async.models.placeholders import AnyAgent, placeholders_in
 from hamsa_async.models.projects import Project
 from hamsa_async.models.statistics import (
     CallsByDuration,
@@ -123,6 +124,7 @@ __all__ = [
     "AgentVoice",
     "AgentWebhookAuth",
     "AlignmentFields",
+    "AnyAgent",
     "CalendarTools",
     "Call",
     "CallParams",
@@ -210,4 +212,5 @@ __all__ = [
     "Weekday",
     "Workflow",
     "WorkflowFields",
+    "placeholders_in",
 ]

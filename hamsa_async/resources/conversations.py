@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Unpack
 
 from hamsa_async._answers import pages_of, read_export, reads
 from hamsa_async._operations import CONVERSATION, CONVERSATIONS, EXPORT, EXPORT_STATUS
 from hamsa_async._paging import Pages
 from hamsa_async._requests import build, epoch_ms, needed
-from hamsa_async._transport import Transport
+from hamsa_async._sender import Sender
 from hamsa_async.errors import ConfigurationError
 from hamsa_async.models.conversations import (
     CallStatus,
@@ -19,6 +19,7 @@ from hamsa_async.models.conversations import (
     ExportTicket,
     Period,
 )
+from hamsa_async.options import RequestOptions
 from hamsa_async.resources.lists import by_query
 from hamsa_async.resources.spans import span
 
@@ -31,16 +32,17 @@ _read_page = pages_of(ConversationSummary, "calls")
 class Conversations:
     """Reads about calls. Made by `HamsaClient`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
-    async def get(self, conversation_id: str) -> Conversation:
+    async def get(self, conversation_id: str, **options: Unpack[RequestOptions]) -> Conversation:
         """Read one call in full: status, transcript, outcome, recording, log.
 
         Transcript, outcome and log may lag the call's end by some seconds.
 
         Args:
             conversation_id: The id of the call.
+            options: See `RequestOptions`.
 
         Raises:
             NotFoundError: There is no such call in this project.
@@ -48,8 +50,8 @@ class Conversations:
 
         Source: `GET /v1/voice-agents/conversation/{conversationId}`.
         """
-        return await self._transport.send(
-            build(CONVERSATION, id=conversation_id), reads(Conversation)
+        return await self._sender.send(
+            build(CONVERSATION, id=conversation_id), reads(Conversation), options=options
         )
 
     def list(
@@ -60,6 +62,7 @@ class Conversations:
         start_time: datetime | None = None,
         end_time: datetime | None = None,
         page_size: int = 100,
+        **options: Unpack[RequestOptions],
     ) -> Pages[ConversationSummary]:
         """List calls in brief: the cheapest way to follow many at once.
 
@@ -72,6 +75,7 @@ class Conversations:
             start_time: Only calls created then or later. Aware; to the millisecond.
             end_time: Only calls created then or earlier. Aware; to the millisecond.
             page_size: Rows a page, 1 to 200.
+            options: See `RequestOptions`.
 
         Returns:
             Await it for the first page, or iterate over all rows. See `Pages`.
@@ -85,7 +89,7 @@ class Conversations:
         if start is not None and end is not None and end < start:
             raise ConfigurationError("end_time must not be before start_time")
         return by_query(
-            self._transport,
+            self._sender,
             CONVERSATIONS,
             _read_page,
             page_size=page_size,
@@ -96,6 +100,7 @@ class Conversations:
                 "startTime": start,
                 "endTime": end,
             },
+            options=options,
         )
 
     async def export(
@@ -108,6 +113,7 @@ class Conversations:
         time_difference: float | None = None,
         status: CallStatus | str | None = None,
         project_id: str | None = None,
+        **options: Unpack[RequestOptions],
     ) -> ExportFile | ExportTicket:
         """Ask for an agent's calls as a file.
 
@@ -123,6 +129,7 @@ class Conversations:
             time_difference: Hours by which local time is ahead of UTC, for the named spans.
             status: Only calls with this status.
             project_id: The project of the key.
+            options: See `RequestOptions`.
 
         Returns:
             `ExportFile`, or an `ExportTicket` for `export_status`.
@@ -139,16 +146,21 @@ class Conversations:
             "projectId": project_id,
             **span(period, start_period, end_period, time_difference),
         }
-        return await self._transport.send(
-            build(EXPORT, query=query, accept=f"application/json, {_WORKBOOK}"), read_export
+        return await self._sender.send(
+            build(EXPORT, query=query, accept=f"application/json, {_WORKBOOK}"),
+            read_export,
+            options=options,
         )
 
-    async def export_status(self, *, project_id: str, export_id: str) -> ExportStatus:
+    async def export_status(
+        self, *, project_id: str, export_id: str, **options: Unpack[RequestOptions]
+    ) -> ExportStatus:
         """Ask how far an export is, and where its file is.
 
         Args:
             project_id: The project of the key.
             export_id: From the `ExportTicket`.
+            options: See `RequestOptions`.
 
         Raises:
             NotFoundError: There is no such export.
@@ -160,4 +172,6 @@ class Conversations:
             "projectId": needed(project_id, "project_id"),
             "exportId": needed(export_id, "export_id"),
         }
-        return await self._transport.send(build(EXPORT_STATUS, query=query), reads(ExportStatus))
+        return await self._sender.send(
+            build(EXPORT_STATUS, query=query), reads(ExportStatus), options=options
+        )

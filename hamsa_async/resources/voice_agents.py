@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from hamsa_async._limits import Pace
 from hamsa_async._requests import build_call_from_number
+from hamsa_async._sender import Sender
 from hamsa_async._wire import build_call, parse_call
 from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
+from hamsa_async.options import RequestOptions
 from hamsa_async.resources.call_stream import CallStream
 from hamsa_async.resources.saved_agents import SavedAgents
 
@@ -27,6 +29,7 @@ class VoiceAgents(SavedAgents):
         webhook_auth: WebhookAuth | None = None,
         reference: str | None = None,
         not_after: datetime | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Call:
         """Place one call. It is never placed twice, also when nothing is heard of it.
 
@@ -45,6 +48,7 @@ class VoiceAgents(SavedAgents):
                 webhook, and is on every error and event.
             not_after: If the request has not begun by then, it never does. This is the safe
                 deadline; `asyncio.timeout` around a call is what makes unknowns.
+            options: See `RequestOptions`.
 
         Returns:
             The call as the API took it; follow it by its `id`. It may not have rung yet.
@@ -62,7 +66,8 @@ class VoiceAgents(SavedAgents):
 
         Source: `POST /v1/voice-agents/call`.
         """
-        return await self._place(
+        return await _place(
+            self._sender,
             CallRequest(
                 to_number=to_number,
                 voice_agent_id=voice_agent_id,
@@ -73,7 +78,8 @@ class VoiceAgents(SavedAgents):
                 webhook_auth=webhook_auth,
                 reference=reference,
                 not_after=not_after,
-            )
+            ),
+            options,
         )
 
     async def call_from_number(
@@ -86,6 +92,7 @@ class VoiceAgents(SavedAgents):
         params: Mapping[str, Any] | None = None,
         reference: str | None = None,
         not_after: datetime | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Call:
         """Place one call from a number that is registered with Hamsa.
 
@@ -100,6 +107,7 @@ class VoiceAgents(SavedAgents):
             params: As in `call`.
             reference: As in `call`.
             not_after: As in `call`.
+            options: See `RequestOptions`.
 
         Returns:
             The placed call: its id and its agent's, for this route answers nothing else.
@@ -121,14 +129,15 @@ class VoiceAgents(SavedAgents):
             reference=reference,
             not_after=not_after,
         )
-        return await self._transport.send(
-            build_call_from_number(request), parse_call, not_after=not_after
+        return await self._sender.send(
+            build_call_from_number(request), parse_call, not_after=not_after, options=options
         )
 
     def call_many(
         self,
         rows: Iterable[CallRequest | Mapping[str, Any]]
         | AsyncIterable[CallRequest | Mapping[str, Any]],
+        **options: Unpack[RequestOptions],
     ) -> CallStream:
         """Place many calls, at most `concurrency_limit` at once; give results as they settle.
 
@@ -139,6 +148,7 @@ class VoiceAgents(SavedAgents):
         Args:
             rows: `CallRequest`s, or mappings of `call`'s arguments, from any iterable or async
                 iterable. Read lazily: no row before a call can be made of it.
+            options: See `RequestOptions`; for each of the calls.
 
         Returns:
             An async context manager over an async iterator of `CallResult`. A failure is a
@@ -148,7 +158,12 @@ class VoiceAgents(SavedAgents):
 
         Memory is bounded by the concurrency, however long `rows` is.
         """
-        return CallStream(self._place, rows, workers=self._transport.concurrency_limit)
+        sender = self._sender.with_options(options)
+
+        async def place(request: CallRequest) -> Call:
+            return await _place(sender, request)
+
+        return CallStream(place, rows, workers=sender.concurrency_limit)
 
     async def attempt(
         self,
@@ -156,6 +171,7 @@ class VoiceAgents(SavedAgents):
         *,
         before_send: Callable[[], Awaitable[None]],
         pace: Pace | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Call:
         """Place a call with one POST at the most; what `call` would try again is raised.
 
@@ -168,6 +184,7 @@ class VoiceAgents(SavedAgents):
                 the slot is held, gate and pace are passed. If it raises, nothing is sent and
                 the same exception is raised here.
             pace: One more pace to keep, besides the client's.
+            options: See `RequestOptions`.
 
         Raises:
             HamsaError: As `call`; `certainty` says what was proven.
@@ -175,16 +192,20 @@ class VoiceAgents(SavedAgents):
         Cancellation:
             As `call`.
         """
-        return await self._transport.send(
+        return await self._sender.send(
             build_call(request),
             parse_call,
             once=True,
             before_send=before_send,
             pace=pace,
             not_after=request.not_after,
+            options=options,
         )
 
-    async def _place(self, request: CallRequest) -> Call:
-        return await self._transport.send(
-            build_call(request), parse_call, not_after=request.not_after
-        )
+
+async def _place(
+    sender: Sender, request: CallRequest, options: RequestOptions | None = None
+) -> Call:
+    return await sender.send(
+        build_call(request), parse_call, not_after=request.not_after, options=options
+    )

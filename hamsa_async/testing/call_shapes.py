@@ -58,6 +58,7 @@ def conversation(call: Call, now: datetime) -> dict[str, Any]:
         },
         "logs": [],
         "performanceMetrics": {},
+        **(call.told if now >= call.ended_at else {}),
     }
 
 

@@ -32,7 +32,7 @@ from hamsa_async.testing.connections import Connection, ConnectionServer, NoAnsw
 from hamsa_async.testing.control import Control
 from hamsa_async.testing.faults import Answer, FaultPlan
 from hamsa_async.testing.ledger import Ledger
-from hamsa_async.testing.lifecycle import FINAL, Calls
+from hamsa_async.testing.lifecycle import FINAL, Call, Calls
 from hamsa_async.testing.listening import bind, listen
 from hamsa_async.testing.messages import ClientGoneError, RefusedError, refuse
 from hamsa_async.testing.placing import Placing
@@ -102,6 +102,8 @@ class FakeHamsa:
         project_name: Its name.
         agents: The saved agents by id; fields that one leaves out are made up. `None` lets
             every id exist.
+        numbers: The numbers that are registered with it, as the API shows them.
+        history: Calls of before it began. They are shown; the ledger does not have their rings.
         agent_shape: `newer` (tools are switches) or `older` (tools are a connected calendar).
         latency: Seconds between a ring and the answer, at least and at most.
         call_seconds: How long a call lasts from its ring to its end, at least and at most.
@@ -135,6 +137,8 @@ class FakeHamsa:
     agents: dict[str, dict[str, Any]] | None = attrs.field(
         factory=_one_agent, converter=_agent_map, repr=False
     )
+    numbers: Sequence[Mapping[str, Any]] = attrs.field(default=(), repr=False)
+    history: Sequence[Call] = attrs.field(default=(), repr=False)
     agent_shape: Literal["newer", "older"] = attrs.field(
         default="newer", validator=validators.in_(tuple(SHAPES))
     )
@@ -182,6 +186,7 @@ class FakeHamsa:
         self._catalogue = Catalogue(self, self._clock)
         kept = CatalogueRoutes(self, self._clock, self._calls, self._catalogue)
         self._routes = all_routes(self._placing, reads, kept, Control(self))
+        self._move_in()
 
     @property
     def base_url(self) -> str:
@@ -262,7 +267,7 @@ class FakeHamsa:
         return self._started().say_on_idle(raw)
 
     def reset(self) -> None:
-        """Forget all calls, rings, counts and faults. A ledger file keeps what it has."""
+        """Be as at the beginning: no rings, counts and faults. A ledger file keeps what it has."""
         self.ledger.clear()
         self.faults.clear()
         self.requests.clear()
@@ -270,6 +275,13 @@ class FakeHamsa:
         self._catalogue.clear()
         self.max_in_flight = self.in_flight
         self._placing.start_afresh()
+        self._move_in()
+
+    def _move_in(self) -> None:
+        for call in sorted(self.history, key=lambda call: call.created_ms):
+            self._calls.add(call)
+        for number in self.numbers:
+            self._catalogue.numbers.put(dict(number))
 
     def _started(self) -> ConnectionServer:
         if self._server is None:

@@ -25,6 +25,8 @@ class Call:
     answered_at: datetime
     ended_at: datetime
     outcome: str
+    told: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    """What its conversation shows in place of what is made up, once it has ended."""
 
     @property
     def created_ms(self) -> int:

@@ -23,7 +23,7 @@ async def test_a_storm_of_429s_sends_next_to_nothing_while_it_cools_down(
         heard.clear()
         fake.capacity = 0
         tasks = [asyncio.create_task(place(client, reference=str(n))) for n in range(200)]
-        while not heard:
+        while not heard.settled:
             await asyncio.sleep(0.001)
         fake.capacity = None
         await asyncio.gather(*tasks)
@@ -63,7 +63,7 @@ async def test_a_read_is_not_held_up_by_the_gate_of_dials_nor_a_dial_by_that_of_
     client = await connect(fake)
     fake.faults.next("rate_limited", retry_after="100")
     waiting = asyncio.create_task(place(client))
-    while not heard:
+    while not heard.settled:
         await asyncio.sleep(0.001)
     assert (await client.projects.current()).id
     waiting.cancel()

@@ -38,7 +38,7 @@ def test_a_client_serves_one_loop_and_another_is_refused_before_anything_is_sent
         client = HamsaClient(FAKE_API_KEY, base_url=fake.base_url)
         await client.voice_agents.call(to_number="+971500000123", voice_agent_id=FAKE_AGENT_ID)
         await client.aclose()
-        client._transport._closing.clear()  # as if it had never been closed
+        client._transport.closing.clear()  # as if it had never been closed
         client._transport._session = None
         await fake.aclose()
         return fake, client

@@ -13,10 +13,14 @@ from hamsa_async import (
     AgentDetails,
     AgentWebhookAuth,
     APIError,
+    AttemptBegan,
+    AttemptSent,
     AttemptSettled,
     AuthenticationError,
     CalendarTools,
     Call,
+    CallEnded,
+    CallQueued,
     CallRequest,
     CallResult,
     CallStream,
@@ -77,9 +81,13 @@ def hook(event: Event) -> None:
         assert_type(event.error, BaseException | None)
     elif isinstance(event, RetryScheduled):
         assert_type(event.wait, float)
-    else:
-        assert_type(event, CooldownStarted)
+    elif isinstance(event, CooldownStarted):
         assert_type(event.retry_at, datetime)
+    elif isinstance(event, CallEnded):
+        assert_type(event.error, BaseException | None)
+    else:
+        assert_type(event, CallQueued | AttemptBegan | AttemptSent)
+        assert_type(event.number, int)
 
 
 listener: Hook = hook
