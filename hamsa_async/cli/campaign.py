@@ -1,4 +1,4 @@
-"""`hamsa campaign run | status | report`."""
+"""`hamsa campaign check | plan | run | status | report`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TextIO
@@ -8,8 +8,9 @@ from cyclopts import App, Parameter
 from hamsa_async.cli.arguments import find_journal, read_name
 from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.options import ListOptions, RunOptions
+from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions, RunOptions
 from hamsa_async.cli.output import machine, people, print_json, results
+from hamsa_async.cli.planning import check_list, plan_list
 from hamsa_async.cli.running import run_campaign
 from hamsa_async.cli.standing import standing_of, standing_table
 from hamsa_async.dialer import SqliteJournal
@@ -25,9 +26,49 @@ _CODES: Final = "Exit codes, the first that applies:\n\n" + "\n".join(
 )
 _AS_TYPED: Final = RunOptions()
 _READ_SO: Final = ListOptions()
+_CHECKED_SO: Final = CheckOptions()
+_PLANNED_SO: Final = PlanOptions()
 _BESIDE_THE_JOURNAL: Final = ("", "-wal", "-shm")
 
 app: App = App(name="campaign", help="Call a list of contacts, each once; see how far it is.")
+
+
+@app.command
+async def check(
+    contacts: Path,
+    /,
+    *,
+    options: CheckOptions = _CHECKED_SO,
+    reading: ListOptions = _READ_SO,
+) -> Exit:
+    """Say what a list holds: its columns, who would be called, which rows are no contacts and why.
+
+    Needs no key. Ends with 3 where --strict is given and something is found.
+
+    Args:
+        contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input.
+        options: What it is checked against.
+        reading: How it is read.
+    """
+    return await check_list(contacts, options, reading)
+
+
+@app.command
+async def plan(
+    contacts: Path,
+    /,
+    *,
+    options: PlanOptions = _PLANNED_SO,
+    reading: ListOptions = _READ_SO,
+) -> Exit:
+    """Say who would be called when, by the rules of a run; nobody is called. Needs no key.
+
+    Args:
+        contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input.
+        options: What the plan is made by.
+        reading: How the list is read.
+    """
+    return await plan_list(contacts, options, reading)
 
 
 @app.command(help_epilogue=f"{_STATES}\n\n{_CODES}")

@@ -35,6 +35,54 @@ class ListOptions:
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
+class CheckOptions:
+    """What a list is checked against, as typed.
+
+    Attributes:
+        policy: The rules to judge each contact by, too; several: the strictest wins.
+        at: The moment to judge by, an ISO time with an offset; by default now.
+        from_number: The caller number, as for a run.
+        agent: The agent whose variables are compared with the columns; needs a key.
+        as_json: Print one JSON document on stdout.
+    """
+
+    policy: tuple[str, ...] = ()
+    at: str | None = None
+    from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
+    agent: str | None = None
+    as_json: Annotated[bool, Parameter(name="--json")] = False
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class PlanOptions:
+    """What a plan is made by, as typed.
+
+    Attributes:
+        policy: The rules to dial by, a pack or the file of one; several: the strictest wins.
+        at: The moment to begin at, an ISO time with an offset; by default now.
+        from_number: The caller number, as for a run.
+        agent: The agent whose variables are compared with the columns; needs a key.
+        rate: Call starts per second, or `none` for unpaced. [default: 1]
+        live_calls: The most calls that are placed and not ended.
+        call_length: How many seconds a call lasts on average.
+        price: The price of one call at its most, for a ceiling of the cost.
+        as_json: Print JSON lines on stdout, one object per contact.
+    """
+
+    policy: tuple[str, ...] = ()
+    at: str | None = None
+    from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
+    agent: str | None = None
+    rate: str | None = None
+    live_calls: int | None = None
+    call_length: float = 90.0
+    price: float | None = None
+    as_json: Annotated[bool, Parameter(name="--json")] = False
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
 class RunOptions:
     """The options of a run, as typed.
 

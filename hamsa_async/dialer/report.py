@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Final, TextIO
 
 import attrs
@@ -70,6 +70,11 @@ async def write_json(
         written += 1
     target.write("\n]}\n")
     return written
+
+
+def write_lines(records: Iterable[Mapping[str, Any]], target: TextIO) -> None:
+    """Write JSON lines, one record each."""
+    target.writelines(json.dumps(dict(record), ensure_ascii=False) + "\n" for record in records)
 
 
 def harmless(text: Any) -> Any:

@@ -5,7 +5,7 @@ moment. It reads no clock. Every pack's rules are judged, and each must allow th
 several packs the strictest wins by itself.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -30,7 +30,8 @@ class Person:
         phone_number: E.164.
         region: The number's country, ISO alpha-2, where it has one.
         zones: The IANA names of the time zones that they may be in.
-        from_number: The caller number that they would see, where it is known.
+        from_number: The caller number that they would see. `None`: it is not known yet, and no
+            rule judges it; nobody is dialed so, but on a server of this machine.
         consent: Whether they agreed to be called; `None` where nobody knows.
         consent_at: When.
         not_before: No call before this moment.
@@ -96,10 +97,13 @@ class Judgement:
     Attributes:
         refusals: Those that say no, the weightiest first; empty: the call is allowed.
         next_at: The first moment at which all of them allow a call; `None`: there is none.
+        barrier: Where there is none: the refusal that stands in the way at the end, which may be
+            another than those of now (the time for a call may run out before it is allowed).
     """
 
     refusals: tuple[Refusal, ...] = ()
     next_at: datetime | None = None
+    barrier: Refusal | None = None
 
     @property
     def allowed(self) -> bool:
@@ -182,7 +186,7 @@ def _register(case: _Case) -> Refusal | None:
 
 def _caller(case: _Case) -> Refusal | None:
     prefixes, caller = case.pack.caller_prefixes, case.person.from_number
-    if not prefixes or (caller is not None and caller.startswith(prefixes)):
+    if not prefixes or caller is None or caller.startswith(prefixes):
         return None
     return case.refused(
         "caller_number", f"The caller number must start with {' or '.join(prefixes)}."
@@ -300,26 +304,18 @@ class Policy:
 
     def judge(self, person: Person, history: History, now: datetime) -> Judgement:
         """Say whether a person may be called at a moment; if not, why, and when they may."""
-        refusals = self.refusals(person, history, now)
-        return Judgement(
-            refusals=tuple(refusals), next_at=self._next(person, history, now, refusals)
-        )
-
-    def _next(
-        self, person: Person, history: History, now: datetime, refusals: Iterable[Refusal]
-    ) -> datetime | None:
-        """Go from each moment to the next that the refusals name, until there are none."""
+        first = refusals = self.refusals(person, history, now)
         at = now
         for _ in range(_MOST_STEPS):
-            moments = [None if each.final else each.until for each in refusals]
-            if not moments:
-                return at
-            latest = max((each for each in moments if each is not None), default=None)
-            if None in moments or latest is None or latest <= at or latest > now + HORIZON:
-                return None
+            if not refusals:
+                return Judgement(refusals=tuple(first), next_at=at)
+            # They are in order: what no time frees comes first, then the latest.
+            latest = None if refusals[0].final else refusals[0].until
+            if latest is None or latest <= at or latest > now + HORIZON:
+                break
             at = latest.astimezone(UTC)
             refusals = self.refusals(person, history, at)
-        return None
+        return Judgement(refusals=tuple(first), barrier=refusals[0])
 
 
 def _weight(refusal: Refusal) -> tuple[int, float]:
