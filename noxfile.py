@@ -95,6 +95,7 @@ def bench(session: nox.Session) -> None:
     """Measure speed and memory, as ratios within one run."""
     install_wheel(session, "all", "test")
     session.run("python", "tests/benchmarks/campaign.py", *session.posargs)
+    session.run("python", "tests/benchmarks/lists.py")
 
 
 @nox.session(requires=["wheel"])

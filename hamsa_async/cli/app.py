@@ -17,6 +17,7 @@ from hamsa_async.cli import (
     call,
     campaign,
     conversations,
+    dnc,
     fake,
     journal,
     numbers,
@@ -45,7 +46,7 @@ app: App = App(
 _GROUPS: Final[Mapping[str, Sequence[App | Callable[..., Any]]]] = {
     "Call": (campaign.app, call.call),
     "Look at your account": (whoami.whoami, agents.app, numbers.app, conversations.app),
-    "On this machine": (policy.app, journal.app, fake.fake),
+    "On this machine": (policy.app, dnc.app, journal.app, fake.fake),
 }
 
 

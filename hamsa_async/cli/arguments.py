@@ -167,6 +167,11 @@ def read_from_numbers(texts: Iterable[str], country: str | None = None) -> tuple
     return tuple(filter(None, (read_from_number(text, country) for text in texts)))
 
 
+def read_policies(names: Iterable[str]) -> tuple[str, ...]:
+    """Read `--policy`: a file of one's own is found again from wherever the campaign is resumed."""
+    return tuple(str(Path(name).absolute()) if name.endswith(".toml") else name for name in names)
+
+
 def read_naming(pairs: Iterable[str], ignored: Iterable[str]) -> Naming:
     """Read `--map HEADER=NAME` and `--ignore HEADER`.
 

@@ -54,7 +54,7 @@ def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
         "caller number": (
             ", ".join(map(_caller, campaign.callers)) or "each row's own, or Hamsa's choice"
         ),
-        "policy": f"{campaign.policy}: {find_pack(campaign.policy).title}",
+        "policy": "\n".join(map(_pack, campaign.policies)),
         "journal": visible(short_path(journal)),
         "contacts": f"{loaded.to_dial} to call, of {sum(loaded.counts.values())} rows",
         "pace": (
@@ -63,6 +63,12 @@ def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
         ),
         **({"params": shown(", ".join(campaign.params))} if campaign.params else {}),
     }
+
+
+def _pack(name: str) -> str:
+    pack = find_pack(name)
+    doubt = "" if pack.unconfirmed is None else f" Not confirmed: {pack.unconfirmed}"
+    return f"{pack.name} {pack.version}: {pack.title}{doubt}"
 
 
 def _caller(number: str) -> str:

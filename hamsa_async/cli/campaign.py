@@ -1,4 +1,4 @@
-"""`hamsa campaign check | plan | run | status | report`."""
+"""`hamsa campaign check | plan | run | status | explain | report`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TextIO
@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from hamsa_async.cli.arguments import find_journal, read_name
 from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.explaining import explain_number
 from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions, RunOptions
 from hamsa_async.cli.output import machine, people, print_json, results
 from hamsa_async.cli.planning import check_list, plan_list
@@ -123,6 +124,32 @@ async def status(
     for standing in standings:
         console.print(standing_table(standing))
     return Exit.DONE
+
+
+@app.command
+async def explain(
+    name: str,
+    number: str,
+    /,
+    *,
+    policy: tuple[str, ...] = (),
+    at: str | None = None,
+    journal: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> Exit:
+    """Say what every rule says of a number, and when it may be called next.
+
+    Args:
+        name: The campaign.
+        number: The number.
+        policy: The rules to judge by, in the place of the campaign's own.
+        at: The moment to judge by, an ISO time with an offset; by default now.
+        journal: The journal; by default yours.
+        as_json: Print one JSON document on stdout.
+    """
+    return await explain_number(
+        name, number, journal=journal, policy=policy, at=at, as_json=as_json
+    )
 
 
 @app.command(help_epilogue=_STATES)

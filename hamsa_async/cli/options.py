@@ -89,7 +89,8 @@ class RunOptions:
     Attributes:
         agent: The id of the agent that speaks; the dashboard shows it.
         name: The campaign's name in the journal; running a name again resumes it.
-        policy: The rules to dial by. `none` is the only pack so far, and must be typed.
+        policy: The rules to dial by, a pack or the file of one; several: the strictest wins.
+            `none` is no rule but the safety ones, and must be typed.
         from_number: The caller number, or `hamsa-default` for Hamsa's fallback, a foreign number.
             Several, each with its own --from, are used in turn; one person always sees the same.
         journal: The file that remembers who was called; by default one of yours.
@@ -107,7 +108,7 @@ class RunOptions:
 
     agent: str | None = None
     name: str | None = None
-    policy: str | None = None
+    policy: tuple[str, ...] = ()
     from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
     journal: Path | None = None
     concurrency: Annotated[int, Parameter(show_default=False)] = 5

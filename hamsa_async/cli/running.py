@@ -19,6 +19,7 @@ from hamsa_async.cli.arguments import (
     read_name,
     read_naming,
     read_params,
+    read_policies,
     read_rate,
     read_share,
 )
@@ -77,8 +78,8 @@ def _check(options: RunOptions, reading: ListOptions) -> None:
     read_naming(reading.map, reading.ignore)
     if options.name is not None:
         read_name(options.name)
-    if options.policy is not None:
-        read_policy([options.policy])
+    if options.policy:
+        read_policy(options.policy)
 
 
 def _no_policy(what: str) -> str:
@@ -158,7 +159,7 @@ async def _campaign(
     kept: dict[str, Any] = {} if record is None else dict(record.settings)
     country = read_country(reading.country) or kept.get("country")
     agent = options.agent or kept.get("voice_agent_id")
-    policy = options.policy or kept.get("policy")
+    policy = read_policies(options.policy) or kept.get("policy")
     if agent is None:
         raise ConfigurationError(
             "--agent is needed: the id of the agent that speaks; the dashboard shows it"

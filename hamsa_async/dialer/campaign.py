@@ -10,13 +10,12 @@ import attrs
 
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
-from hamsa_async.dialer.policy import read_policy
+from hamsa_async.dialer.policy import Policy, read_policy
 from hamsa_async.errors import ConfigurationError
 
 HAMSA_DEFAULT: Final = "hamsa-default"
 """As `from_number`: take the API's own fallback number, knowingly. It is a foreign one."""
 
-_DIALED_BY: Final = "none"
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -31,6 +30,13 @@ def _callers(given: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
         return given
     callers = tuple(dict.fromkeys(given))
     return callers if len(callers) > 1 else callers[0] if callers else None
+
+
+def _policies(given: str | Iterable[str]) -> str | tuple[str, ...]:
+    if isinstance(given, str):
+        return given
+    policies = tuple(given)
+    return policies[0] if len(policies) == 1 else policies
 
 
 def _is_caller(number: object) -> bool:
@@ -59,8 +65,9 @@ class Campaign:
     seeing the same one. A row's `from_number` overrides it. `None` is good only where every row
     has its own, or the server is on this machine."""
 
-    policy: str = "none"
-    """The rules to dial by. `none` is the only pack so far: no rule but the safety ones."""
+    policy: str | tuple[str, ...] = attrs.field(default="none", converter=_policies)
+    """The packs to dial by, by name or as the file of one (`own.toml`); of several the strictest
+    wins. `none`: no rule but the safety ones."""
 
     params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     """Params for every call; a row's own win."""
@@ -76,13 +83,7 @@ class Campaign:
 
     def __attrs_post_init__(self) -> None:
         self._check_params()
-        read_policy([self.policy])
-        if self.policy != _DIALED_BY:
-            msg = (
-                f"policy {self.policy!r}: campaigns are dialed by {_DIALED_BY!r} only, so far;"
-                " the others can be planned by"
-            )
-            raise ConfigurationError(msg)
+        self.read_policy()
         if not all(map(_is_caller, self.callers)):
             msg = f"from_number must be an E.164 number (+971...) or {HAMSA_DEFAULT}"
             raise ConfigurationError(msg)
@@ -92,6 +93,19 @@ class Campaign:
         if isinstance(self.concurrency, bool) or self.concurrency < 1:
             msg = "concurrency must be a whole number, 1 or more"
             raise ConfigurationError(msg)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The packs to dial by."""
+        return self.policy if isinstance(self.policy, tuple) else (self.policy,)
+
+    def read_policy(self) -> Policy:
+        """The packs, read.
+
+        Raises:
+            ConfigurationError: There is no such pack, or it has a mistake.
+        """
+        return read_policy(self.policies)
 
     @property
     def callers(self) -> tuple[str, ...]:
@@ -117,7 +131,7 @@ class Campaign:
         return {
             "voice_agent_id": self.voice_agent_id,
             "from_number": list(given) if isinstance(given, tuple) else given,
-            "policy": self.policy,
+            "policy": list(self.policy) if isinstance(self.policy, tuple) else self.policy,
             "params": dict(self.params),
             "country": self.country,
         }

@@ -20,6 +20,7 @@ from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedL
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import ContactState
 from hamsa_async.dialer.reading import read_chunks
+from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
 from hamsa_async.dialer.runner import Ending, Runner, utc_now
 from hamsa_async.errors import (
@@ -33,6 +34,8 @@ from hamsa_async.errors import (
 from hamsa_async.models import AgentDetails, Project
 
 __all__ = ["Dialer", "Loaded", "Run"]
+
+_RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
 
 _NO_NUMBER: Final = (
     "there is no caller number: give from_number (--from), or a from_number column;"
@@ -220,6 +223,7 @@ class Dialer:
     ) -> Loaded:
         journal = self.journal
         assert self._project is not None
+        Rules.of(campaign)
         agent = await self._agent(campaign.voice_agent_id)
         record = await self._record(campaign, contacts)
         newly = await self._claim(record)
@@ -230,6 +234,8 @@ class Dialer:
             columns, changes, taken = await self._take(
                 campaign, record, contacts, accept_changes=accept_changes, max_invalid=max_invalid
             )
+            if any(change.startswith(_RULED_BY) for change in changes):
+                await journal.judge_again(record.id)
             record = await self._record(campaign, contacts)
             return Loaded(
                 campaign=campaign,

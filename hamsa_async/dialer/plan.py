@@ -5,7 +5,7 @@ that others place.
 """
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,6 +23,7 @@ from hamsa_async.dialer.zones import Zones
 _CALLABLE: Final = frozenset({"pending", "deferred"})
 _UNWILLING: Final = frozenset({"dnc", "no_consent"})
 _WITHOUT_CALL: Final = {"expired": ContactState.EXPIRED}
+_NOT_BEFORE: Final = ("not_before", "The list says not to call before a time.")
 _LONGEST: Final = timedelta(days=370)
 
 
@@ -34,6 +35,7 @@ class Planned:
         row: Its place in the list.
         phone_number: E.164 where it is a number.
         first_call_at: When it is called (UTC); `None`: it is not.
+        turn: Its place among those that are called, from 1.
         state: `pending` (called when its turn comes), `deferred` (a rule says later), `skipped`,
             `expired` or `invalid`.
         reason: The code of what holds it, for every state but `pending`.
@@ -45,6 +47,7 @@ class Planned:
     row: int
     phone_number: str = attrs.field(repr=mask_number)
     first_call_at: datetime | None = None
+    turn: int | None = None
     state: ContactState = ContactState.PENDING
     reason: str | None = None
     detail: str | None = None
@@ -178,15 +181,24 @@ def _dialed(
     waiting: list[_Waiting], policy: Policy, at: datetime, interval: timedelta
 ) -> Iterator[Planned]:
     """Those pending in the list's order, then those due again, by the moment they are due."""
-    now, end = at, at + _LONGEST
+    now, end, turn = at, at + _LONGEST, 0
     reasons: dict[int, tuple[str, str]] = {}
-    due: list[tuple[datetime, int, _Waiting]] = [(at, each.row, each) for each in waiting]
-    while due:
-        moment, _, each = heapq.heappop(due)
-        now = max(now, moment)
+    due: list[tuple[datetime, int, _Waiting]] = []
+    pending = deque(each for each in waiting if each.person.not_before is None)
+    for each in waiting:
+        if each.person.not_before is not None:
+            reasons[each.row] = _NOT_BEFORE
+            heapq.heappush(due, (each.person.not_before, each.row, each))
+    while pending or due:
+        if pending:
+            each = pending.popleft()
+        else:
+            moment, _, each = heapq.heappop(due)
+            now = max(now, moment)
         judgement = policy.judge(each.person, each.history, now)
         if judgement.allowed:
-            yield _planned(each, now, reasons.get(each.row))
+            turn += 1
+            yield _planned(each, now, turn, reasons.get(each.row))
             now += interval
             continue
         refusal = judgement.reason
@@ -198,12 +210,13 @@ def _dialed(
             heapq.heappush(due, (judgement.next_at, each.row, each))
 
 
-def _planned(each: _Waiting, at: datetime, reason: tuple[str, str] | None) -> Planned:
+def _planned(each: _Waiting, at: datetime, turn: int, reason: tuple[str, str] | None) -> Planned:
     rule, detail = reason or (None, None)
     return Planned(
         row=each.row,
         phone_number=each.person.phone_number,
         first_call_at=at,
+        turn=turn,
         state=ContactState.PENDING if reason is None else ContactState.DEFERRED,
         reason=rule,
         detail=detail,

@@ -3,6 +3,7 @@
 from hamsa_async.dialer.policy.hours import HORIZON, LAST_START
 from hamsa_async.dialer.policy.judging import (
     NOTHING_KNOWN,
+    Finding,
     History,
     Judgement,
     Person,
@@ -18,6 +19,7 @@ __all__ = [
     "LAST_START",
     "NOTHING_KNOWN",
     "PACKS",
+    "Finding",
     "History",
     "Judgement",
     "Pack",

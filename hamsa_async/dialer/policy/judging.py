@@ -5,9 +5,9 @@ moment. It reads no clock. Every pack's rules are judged, and each must allow th
 several packs the strictest wins by itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -18,6 +18,19 @@ from hamsa_async.dialer.policy.pack import Pack
 
 SAFETY: Final = "safety"
 """In the place of a pack's name: what holds whatever the pack."""
+
+FINAL_RULES: Final = frozenset(
+    {
+        "consent_too_old",
+        "consent_undated",
+        "country_not_covered",
+        "declined",
+        "no_common_hours",
+        "no_consent",
+        "no_timezone",
+    }
+)
+"""The codes of packs' rules that say *never*: another policy may say otherwise."""
 
 _MOST_STEPS: Final = 1_000
 
@@ -54,6 +67,8 @@ class History:
 
     Attributes:
         calls: The moments at which it may have rung, oldest first, whoever called.
+        is_open: Whether a call to it has not ended, or nobody knows what became of one.
+        gap_until: When the minimum gap since the last call is over.
         declined_at: When the person said in a call that they do not want it.
         suppressed_since: Since when it is on a do-not-call list.
         registers_at: The date of the do-not-call register that was last taken over, for all
@@ -61,6 +76,8 @@ class History:
     """
 
     calls: tuple[datetime, ...] = ()
+    is_open: bool = False
+    gap_until: datetime | None = None
     declined_at: datetime | None = None
     suppressed_since: datetime | None = None
     registers_at: datetime | None = None
@@ -241,34 +258,81 @@ def _gap(case: _Case) -> Refusal | None:
     )
 
 
-_RULES: Final[Sequence[_Rule]] = (
-    _consent,
-    _declined,
-    _register,
-    _caller,
-    _place,
-    _caps,
-    _gap,
-    _hours,
-)
+_RULES: Final[Mapping[str, _Rule]] = {
+    "consent": _consent,
+    "refusal in a call": _declined,
+    "do-not-call register": _register,
+    "caller number": _caller,
+    "time zone known": _place,
+    "caps": _caps,
+    "gap between calls": _gap,
+    "hours": _hours,
+}
+"""Each rule of a pack, by what it is about."""
 
 
-def _safety(person: Person, history: History, now: datetime) -> Iterator[Refusal]:
-    """What holds whatever the packs."""
+@attrs.frozen(kw_only=True)
+class Finding:
+    """What one rule says.
+
+    Attributes:
+        pack: The pack that it is of, with its version, or `safety`.
+        rule: What it is about.
+        refusal: Its no; `None`: it has nothing against a call.
+    """
+
+    pack: str
+    rule: str
+    refusal: Refusal | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        refusal = self.refusal
+        if refusal is None:
+            return {"pack": self.pack, "rule": self.rule, "allows": True}
+        until = refusal.until
+        return {
+            "pack": self.pack,
+            "rule": self.rule,
+            "allows": False,
+            "code": refusal.rule,
+            "detail": refusal.detail,
+            "until": None if until is None else until.astimezone(UTC).isoformat(),
+            "final": refusal.final,
+        }
+
+
+def _safety(
+    person: Person, history: History, now: datetime
+) -> Iterator[tuple[str, Refusal | None]]:
+    """What holds whatever the packs, by what it is about."""
+    dnc = expired = early = busy = gap = None
     if history.suppressed_since is not None:
         detail = f"The number is on the do-not-call list since {history.suppressed_since.date()}."
-        yield Refusal(rule="dnc", pack=SAFETY, detail=detail, at=now, final=True)
+        dnc = Refusal(rule="dnc", pack=SAFETY, detail=detail, at=now, final=True)
     if person.expires_at is not None and person.expires_at <= now:
         detail = f"The time for a call ended at {person.expires_at.isoformat()}."
-        yield Refusal(rule="expired", pack=SAFETY, detail=detail, at=now, final=True)
+        expired = Refusal(rule="expired", pack=SAFETY, detail=detail, at=now, final=True)
     if person.not_before is not None and person.not_before > now:
-        yield Refusal(
+        early = Refusal(
             rule="not_before",
             pack=SAFETY,
             detail="The list says not to call before a time.",
             at=now,
             until=person.not_before,
         )
+    if history.is_open:
+        detail = "A call to this number has not ended, or nobody knows what became of one."
+        busy = Refusal(rule="number_open", pack=SAFETY, detail=detail, at=now)
+    if history.gap_until is not None and history.gap_until > now:
+        detail = "The number was called too short a time ago."
+        until = history.gap_until
+        gap = Refusal(rule="min_gap", pack=SAFETY, detail=detail, at=now, until=until)
+    yield "do-not-call list", dnc
+    yield "one open attempt", busy
+    yield "minimum gap", gap
+    yield "not after", expired
+    yield "not before", early
 
 
 @attrs.frozen
@@ -281,26 +345,39 @@ class Policy:
 
     packs: tuple[Pack, ...]
 
-    def refusals(self, person: Person, history: History, now: datetime) -> list[Refusal]:
-        """Every rule's no at a moment, the weightiest first: *never*, then the latest *later*."""
-        found = list(_safety(person, history, now))
+    @property
+    def asks_for_place(self) -> bool:
+        """Whether any rule asks in which country or time zone a person is, or for more of them."""
+        return any(pack.rules_anything for pack in self.packs)
+
+    def findings(self, person: Person, history: History, now: datetime) -> Iterator[Finding]:
+        """What every rule says at a moment, in the order in which they are judged."""
+        for rule, refusal in _safety(person, history, now):
+            yield Finding(pack=SAFETY, rule=rule, refusal=refusal)
         packs = [pack for pack in self.packs if pack.applies_to(person.region)]
-        if not any(pack.stands_alone for pack in packs):
-            where = person.region or "no country"
-            names = ", ".join(pack.name for pack in self.packs)
-            found.append(
-                Refusal(
-                    rule="country_not_covered",
-                    pack=names,
-                    detail=f"The number is of {where}, which {names} does not cover.",
-                    at=now,
-                    final=True,
-                )
-            )
+        yield Finding(pack=SAFETY, rule="country", refusal=self._uncovered(person, packs, now))
         for pack in packs:
             case = _Case(pack=pack, person=person, history=history, now=now)
-            found += filter(None, (rule(case) for rule in _RULES))
-        return sorted(found, key=_weight)
+            for name, judged in _RULES.items():
+                label = f"{pack.name} {pack.version}"
+                yield Finding(pack=label, rule=name, refusal=judged(case))
+
+    def _uncovered(self, person: Person, packs: Sequence[Pack], now: datetime) -> Refusal | None:
+        if any(pack.stands_alone for pack in packs):
+            return None
+        names = ", ".join(pack.name for pack in self.packs)
+        return Refusal(
+            rule="country_not_covered",
+            pack=names,
+            detail=f"{names} does not cover {person.region or 'numbers of no country'}.",
+            at=now,
+            final=True,
+        )
+
+    def refusals(self, person: Person, history: History, now: datetime) -> list[Refusal]:
+        """Every rule's no at a moment, the weightiest first: *never*, then the latest *later*."""
+        found = [each.refusal for each in self.findings(person, history, now)]
+        return sorted((each for each in found if each is not None), key=_weight)
 
     def judge(self, person: Person, history: History, now: datetime) -> Judgement:
         """Say whether a person may be called at a moment; if not, why, and when they may."""

@@ -59,6 +59,21 @@ class Pack:
         return self.covers is None or region in self.covers
 
     @property
+    def rules_anything(self) -> bool:
+        """Whether it has any rule at all; `none` has not."""
+        return bool(
+            self.covers is not None
+            or self.calendars is not None
+            or self.caps
+            or self.min_gap is not None
+            or self.consent_required
+            or self.register_required
+            or self.register_max_age is not None
+            or self.refusal_is_final
+            or self.caller_prefixes
+        )
+
+    @property
     def needs_zone(self) -> bool:
         """Whether it asks what the called person's clock shows."""
         return self.calendars is not None or any(
