@@ -4,6 +4,7 @@ The dialer is in `hamsa_async.dialer` (extra `dialer`), a fake server in `hamsa_
 """
 
 from hamsa_async._paging import Pages
+from hamsa_async._settling import NotSeen, StillUnknown, UnknownReason
 from hamsa_async._version import __version__
 from hamsa_async.client import HamsaClient
 from hamsa_async.config import ClientConfig, RetryPolicy, Timeouts
@@ -21,6 +22,7 @@ from hamsa_async.errors import (
     InsufficientBalanceError,
     InvalidRequestError,
     JournalError,
+    NotEndedError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -28,6 +30,8 @@ from hamsa_async.errors import (
     RateLimitedError,
     ResponseSchemaError,
     ServerError,
+    WebhookParseError,
+    WebhookVerificationError,
 )
 from hamsa_async.instrumentation import (
     AttemptBegan,
@@ -55,6 +59,7 @@ from hamsa_async.models import (
     ChannelType,
     Conversation,
     ConversationSummary,
+    Evidence,
     ExportFile,
     ExportState,
     ExportStatus,
@@ -92,6 +97,8 @@ from hamsa_async.models import (
 )
 from hamsa_async.options import Answer, RequestOptions
 from hamsa_async.resources.call_stream import CallResult, CallStream
+from hamsa_async.resources.poller import CallUpdate
+from hamsa_async.resources.watching import CallWatch
 
 __all__ = [
     "FINAL_STATUSES",
@@ -113,6 +120,8 @@ __all__ = [
     "CallResult",
     "CallStatus",
     "CallStream",
+    "CallUpdate",
+    "CallWatch",
     "CampaignError",
     "CampaignRecipient",
     "CampaignRunningError",
@@ -128,6 +137,7 @@ __all__ = [
     "CooldownStarted",
     "DialerError",
     "Event",
+    "Evidence",
     "ExportFile",
     "ExportState",
     "ExportStatus",
@@ -143,7 +153,9 @@ __all__ = [
     "JournalError",
     "KnowledgeBaseItem",
     "LLMConfig",
+    "NotEndedError",
     "NotFoundError",
+    "NotSeen",
     "NotSentError",
     "NumberType",
     "OutcomeUnknownError",
@@ -169,10 +181,12 @@ __all__ = [
     "ServerError",
     "StatisticsChart",
     "StatisticsNumbers",
+    "StillUnknown",
     "TimeSlot",
     "Timeouts",
     "ToolSwitches",
     "Turn",
+    "UnknownReason",
     "VoiceAgentV2",
     "VoiceDictionary",
     "VoiceDictionarySummary",
@@ -180,5 +194,7 @@ __all__ = [
     "WebTool",
     "WebToolType",
     "WebhookAuth",
+    "WebhookParseError",
+    "WebhookVerificationError",
     "__version__",
 ]

@@ -11,6 +11,7 @@ import functools
 import itertools
 import logging
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -24,12 +25,12 @@ from hamsa_async._deadlines import Deadlines
 from hamsa_async._handover import MarkedBody, NotHandedError
 from hamsa_async._keys import KeySource
 from hamsa_async._limits import Door, Pass, RateLimited
-from hamsa_async._masking import mask_number
+from hamsa_async._masking import mask_number, secrets_in
 from hamsa_async._pull import see_through
 from hamsa_async._retry import RetryBudget
 from hamsa_async._sessions import limit_of_borrowed, open_session, proxy_for
 from hamsa_async._verdicts import Ending, Verdict, failure, judge
-from hamsa_async._wire import USER_AGENT, Request, moment_after, retry_after
+from hamsa_async._wire import USER_AGENT, Request, moment_after, retry_after, server_date
 from hamsa_async.config import ClientConfig
 from hamsa_async.errors import (
     Certainty,
@@ -93,6 +94,8 @@ class Exchange:
     key: str = attrs.field(repr=False)
     entered: Pass = attrs.field(repr=False)
     begun: float
+    begun_at: float
+    """In POSIX seconds."""
     outcome: "asyncio.Future[Outcome]" = attrs.field(repr=False)
     task: "asyncio.Task[None] | None" = attrs.field(default=None, repr=False)
     timed_out: bool = False
@@ -121,6 +124,16 @@ class Exchange:
         # Cancelling takes a turn of the loop, in which it could still be written.
         self.stop()
         self.task.cancel()
+
+    @property
+    def may_take_another_connection(self) -> bool:
+        """Whether its connection was no good any more before it was written."""
+        return not self.stopped and self.body is not None and self.body.was_stale
+
+    def take_another_connection(self) -> None:
+        """Make it ready to be written once more; it was not yet."""
+        assert self.body is not None
+        self.body = self.body.afresh()
 
     def time_out(self) -> None:
         """See `Watched`."""
@@ -161,6 +174,8 @@ class Transport:
         self._proxy = None if session is not None else proxy_for(config.base_url)
         self._session = session
         self._loop: asyncio.AbstractEventLoop | None = None
+        # The headers of the last answer, and when it came.
+        self._heard: tuple[Mapping[str, str], float] | None = None
         self._exchanges: Deadlines[Exchange] = Deadlines()
         self.doors: Mapping[bool, Door] = {
             True: self._door("dials", limit, config.rate),
@@ -221,6 +236,7 @@ class Transport:
             key=key,
             entered=entered,
             begun=loop.time(),
+            begun_at=time.time(),
             outcome=loop.create_future(),
         )
         if self.teller.hooked:
@@ -250,7 +266,12 @@ class Transport:
     async def _exchange(self, exchange: Exchange) -> None:
         exchange.begin()
         try:
-            answer = await self._converse(exchange)
+            try:
+                answer = await self._ask(exchange)
+            except Exception:
+                if not exchange.may_take_another_connection:
+                    raise
+                answer = await self._ask_over_others(exchange)
         except asyncio.CancelledError as cause:
             self._settle(exchange, None, TimeoutError() if exchange.timed_out else cause)
             raise
@@ -262,17 +283,18 @@ class Transport:
     def _settle_unbegun(self, exchange: Exchange, _: "asyncio.Task[None]") -> None:
         self._settle(exchange, None, asyncio.CancelledError())
 
-    async def _converse(self, exchange: Exchange) -> Answer:
+    async def _ask_over_others(self, exchange: Exchange) -> Answer:
+        """A kept connection was no good: it is closed now, and nothing was sent over it."""
         # As many kept connections as there may be: a server that always speaks first would have
         # us here for ever.
         for _ in range(self.concurrency_limit):
+            exchange.take_another_connection()
             try:
                 return await self._ask(exchange)
             except Exception:
-                if exchange.stopped or exchange.body is None or not exchange.body.was_stale:
+                if not exchange.may_take_another_connection:
                     raise
-                # That connection is closed now, and nothing was sent: on to the next one.
-                exchange.body = exchange.body.afresh()
+        exchange.take_another_connection()
         return await self._ask(exchange)
 
     async def _ask(self, exchange: Exchange) -> Answer:
@@ -342,6 +364,8 @@ class Transport:
         *,
         handed: bool,
     ) -> Outcome:
+        if answer is not None:
+            self._heard = answer.headers, time.time()
         value, problems = _read(exchange, answer)
         status = None if answer is None else answer.status
         verdict = judge(
@@ -362,9 +386,20 @@ class Transport:
             problems=problems or (),
             attempts=exchange.attempt,
             retry_at=None if pause is None else moment_after(now, pause),
+            begun_at=datetime.fromtimestamp(exchange.begun_at, UTC),
+            ended_at=now,
+            server_ahead=self._server_ahead(),
         )
-        error = failure(verdict, exchange.request, ending, key=exchange.key)
+        secrets = {exchange.key} | secrets_in(exchange.settings.headers)
+        error = failure(verdict, exchange.request, ending, secrets=secrets)
         return Outcome(verdict=verdict, status=status, error=error, asked=asked)
+
+    def _server_ahead(self) -> float | None:
+        if self._heard is None:
+            return None
+        headers, then = self._heard
+        said = server_date(headers)
+        return None if said is None else said.timestamp() - then
 
     # -- the session and its loop
 

@@ -21,6 +21,8 @@ from hamsa_async.resources.dictionaries import Dictionaries
 from hamsa_async.resources.jobs import Jobs
 from hamsa_async.resources.knowledge_base import KnowledgeBase
 from hamsa_async.resources.numbers import Numbers
+from hamsa_async.resources.placed_calls import PlacedCalls
+from hamsa_async.resources.poller import Poller
 from hamsa_async.resources.projects import Projects
 from hamsa_async.resources.voice_agents import VoiceAgents
 from hamsa_async.resources.voice_agents_v2 import VoiceAgentsV2
@@ -92,13 +94,18 @@ class HamsaClient:
         self.config: ClientConfig = attrs.evolve(
             config, concurrency_limit=self._transport.concurrency_limit
         )
-        self._hand_out(Sender(self._transport, settings))
+        sender = Sender(self._transport, settings)
+        self._poller = Poller(sender)
+        self._placed = PlacedCalls()
+        self._hand_out(sender)
 
     def _hand_out(self, sender: Sender) -> None:
         self._sender = sender
-        self.voice_agents: VoiceAgents = VoiceAgents(sender)
         self.voice_agents_v2: VoiceAgentsV2 = VoiceAgentsV2(sender)
-        self.conversations: Conversations = Conversations(sender)
+        self.conversations: Conversations = Conversations(sender, self._poller)
+        self.voice_agents: VoiceAgents = VoiceAgents(
+            sender, conversations=self.conversations, placed=self._placed
+        )
         self.jobs: Jobs = Jobs(sender)
         self.numbers: Numbers = Numbers(sender)
         self.projects: Projects = Projects(sender)
@@ -152,10 +159,12 @@ class HamsaClient:
         Calls still waiting for their turn end in `NotSentError`. Requests that have begun get
         `grace_period` seconds to settle, so that the id of a call that rang is heard; those
         that have not by then end in `OutcomeUnknownError`, each in its `AttemptSettled`. A
-        borrowed session stays open. A copy by `with_options` has nothing to close.
+        borrowed session stays open. Whoever waits for a call's end gets a `NotEndedError` at
+        once; the call goes on. A copy by `with_options` has nothing to close.
 
         Cancellation:
             What has not settled is cut off at once and ends as unknown.
         """
         if not self._is_copy:
+            self._poller.shut()
             await self._transport.aclose()

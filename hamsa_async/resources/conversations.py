@@ -1,6 +1,6 @@
 """`client.conversations`: what became of calls."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Iterable, Sequence
 from datetime import datetime
 from typing import Final, Unpack
 
@@ -21,7 +21,9 @@ from hamsa_async.models.conversations import (
 )
 from hamsa_async.options import RequestOptions
 from hamsa_async.resources.lists import by_query
+from hamsa_async.resources.poller import Poller
 from hamsa_async.resources.spans import span
+from hamsa_async.resources.watching import CallWatch, wait_for_end
 
 _MOST_ROWS: Final = 200
 _WORKBOOK: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -32,8 +34,9 @@ _read_page = pages_of(ConversationSummary, "calls")
 class Conversations:
     """Reads about calls. Made by `HamsaClient`."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, poller: Poller) -> None:
         self._sender = sender
+        self._poller = poller
 
     async def get(self, conversation_id: str, **options: Unpack[RequestOptions]) -> Conversation:
         """Read one call in full: status, transcript, outcome, recording, log.
@@ -53,6 +56,66 @@ class Conversations:
         return await self._sender.send(
             build(CONVERSATION, id=conversation_id), reads(Conversation), options=options
         )
+
+    async def wait(self, conversation_id: str, *, timeout: float | None = None) -> Conversation:  # noqa: ASYNC109 - it ends in an error of its own, with the last status
+        """Wait until a call has ended, and give it in full.
+
+        Any number of waits of a client and its copies share one poller, which asks the list
+        about all of them at once, under the options of the client itself: often at first, every
+        15 seconds later. A call that the list does not show is
+        read by itself now and then. Any final status is an end, `NO_ANSWER` and `FAILED` too;
+        one that is not known is none.
+
+        Args:
+            conversation_id: The id of the call.
+            timeout: The most seconds to wait. `None`: the agent's longest call (ten minutes
+                where the call does not say) and two minutes.
+
+        Returns:
+            The call once it has ended. Where people spoke, a few seconds are given to an outcome
+            that is still empty; it may stay so.
+
+        Raises:
+            NotEndedError: It was not seen to end in time, or the client was closed. The call
+                may go on. Its `last_status` is the last that was heard.
+            NotFoundError: There is no such call in this project; asked three times, in some
+                seconds, for a fresh one may lag.
+            APIError: The API refuses to be asked (400, 401, 402, 403). Anything else that goes
+                wrong is logged and tried again until the timeout.
+            ConfigurationError: An argument is wrong. Nothing was sent.
+
+        Cancellation:
+            Prompt. When nobody waits any more, nothing is asked any more. The call goes on.
+
+        Source: `GET /v1/voice-agents/conversations/minimal-list`, and one call in full.
+        """
+        return await wait_for_end(self._poller, conversation_id, timeout)
+
+    def watch(
+        self, ids: Iterable[str] | AsyncIterable[str], *, timeout: float | None = None
+    ) -> CallWatch:
+        """Watch many calls until all have ended; give each change as it is seen.
+
+            async with hamsa.conversations.watch(ids) as updates:
+                async for update in updates:
+                    print(update.id, update.status, update.conversation or update.error)
+
+        Args:
+            ids: The ids of calls, from any iterable or async iterable. Read lazily: at most
+                2,000 calls are watched, or wait to be read, at a time.
+            timeout: The most seconds to watch one call, from when its id was taken. `None`: as
+                in `wait`.
+
+        Returns:
+            An async context manager over an async iterator of `CallUpdate`: one for each change
+            of a call's status, and a last one with its `conversation`, or with the `error` that
+            `wait` would raise. A failure of one call is a value, never an exception. Leaving
+            early ends the watching and leaves no task.
+
+        Raises:
+            ConfigurationError: `ids` is a single text, or `timeout` no number above 0.
+        """
+        return CallWatch(self._poller, ids, timeout=timeout)
 
     def list(
         self,

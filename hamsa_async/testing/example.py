@@ -179,16 +179,18 @@ def _call(past: _Past, number: int, now: datetime) -> Call:
             agent_details=None,
             params=past.params,
             webhook_url=None,
+            webhook_auth=None,
         ),
         agent={**agent, "id": past.agent_id},
         answered_at=answered_at,
         ended_at=answered_at + timedelta(seconds=past.seconds),
         outcome=past.outcome,
-        told=_told(past, number),
+        told_at=answered_at + timedelta(seconds=past.seconds),
+        recorded=_recorded(past, number),
     )
 
 
-def _told(past: _Past, number: int) -> Mapping[str, Any]:
+def _recorded(past: _Past, number: int) -> Mapping[str, Any]:
     if not past.talk:
         return {}
     return {

@@ -12,6 +12,7 @@ from hamsa_async import (
     REFERENCE_PARAM,
     AgentDetails,
     AgentWebhookAuth,
+    Answer,
     APIError,
     AttemptBegan,
     AttemptSent,
@@ -23,7 +24,10 @@ from hamsa_async import (
     CallQueued,
     CallRequest,
     CallResult,
+    CallStatus,
     CallStream,
+    CallUpdate,
+    CallWatch,
     CampaignError,
     CampaignRunningError,
     Certainty,
@@ -31,9 +35,11 @@ from hamsa_async import (
     ConfigurationError,
     ConflictError,
     ContactListError,
+    Conversation,
     CooldownStarted,
     DialerError,
     Event,
+    Evidence,
     HamsaClient,
     HamsaError,
     Hook,
@@ -41,19 +47,24 @@ from hamsa_async import (
     InvalidRequestError,
     JournalError,
     LLMConfig,
+    NotEndedError,
     NotFoundError,
+    NotSeen,
     NotSentError,
     OutcomeUnknownError,
     PermissionDeniedError,
     Project,
     RateLimitedError,
+    RequestOptions,
     ResponseSchemaError,
     RetryPolicy,
     RetryScheduled,
     ServerError,
+    StillUnknown,
     Timeouts,
     TimeSlot,
     ToolSwitches,
+    UnknownReason,
     VoiceRecord,
     WebhookAuth,
 )
@@ -121,6 +132,22 @@ async def make_a_client(session: aiohttp.ClientSession) -> None:
     await hamsa.aclose()
 
 
+def see_an_answer(answer: Answer) -> None:
+    assert_type(answer.status, int)
+    assert_type(answer.headers, Mapping[str, str])
+    assert_type(answer.body, bytes)
+
+
+async def set_options(hamsa: HamsaClient) -> None:
+    options: RequestOptions = {"timeout": 5.0, "on_answer": see_an_answer}
+    copy = hamsa.with_options(**options)
+    assert_type(copy.with_options(headers={"X-Trace": "7"}), HamsaClient)
+    assert_type(copy, HamsaClient)
+    assert_type(await copy.projects.current(timeout=Timeouts(response=2)), Project)
+    assert_type(await copy.voice_agents.update("id", lang="ar", timeout=5), AgentDetails)
+    assert_type(hamsa.conversations.list(timeout=5), Pages[ConversationSummary])
+
+
 async def place_a_call(hamsa: HamsaClient) -> None:
     call = await hamsa.voice_agents.call(
         to_number="+971500000101",
@@ -179,6 +206,27 @@ async def place_many(hamsa: HamsaClient, rows: AsyncIterator[CallRequest]) -> No
     assert_type(answers, list[Call | BaseException])
 
 
+async def follow_calls(hamsa: HamsaClient, ids: AsyncIterator[str]) -> str | None:
+    conversation = await hamsa.conversations.wait("id", timeout=60)
+    assert_type(conversation, Conversation)
+    hamsa.conversations.watch(["id"])
+    async with hamsa.conversations.watch(ids, timeout=600.0) as updates:
+        assert_type(updates, CallWatch)
+        async for update in updates:
+            assert_type(update, CallUpdate)
+            assert_type(update.id, str)
+            assert_type(update.status, CallStatus | str | None)
+            assert_type(update.conversation, Conversation | None)
+            assert_type(update.error, HamsaError | None)
+            assert_type(update.is_last, bool)
+    try:
+        await hamsa.conversations.wait("id")
+    except NotEndedError as error:
+        assert_type(error.call_id, str | None)
+        return error.last_status
+    return None
+
+
 async def meet_an_error(hamsa: HamsaClient) -> datetime | str | None:
     try:
         await hamsa.voice_agents.call(to_number="+971500000101", voice_agent_id="id")
@@ -214,6 +262,25 @@ async def meet_an_error(hamsa: HamsaClient) -> datetime | str | None:
         assert_type(error.certainty, Certainty | None)
         assert_type(error.attempts, int)
     return REFERENCE_PARAM
+
+
+async def settle_a_doubt(hamsa: HamsaClient, error: OutcomeUnknownError) -> datetime | None:
+    assert_type(error.to_number, str | None)
+    assert_type(error.begun_at, datetime | None)
+    assert_type(error.server_ahead, float | None)
+    settled = await hamsa.voice_agents.settle(error)
+    assert_type(settled, Call | NotSeen | StillUnknown)
+    if isinstance(settled, StillUnknown):
+        assert_type(settled.reason, UnknownReason)
+        assert_type(settled.candidates, tuple[str, ...])
+        assert_type(settled.for_a_person, bool)
+        await hamsa.voice_agents.settle(settled, lag=60)
+        return settled.ask_again_at
+    if isinstance(settled, NotSeen):
+        assert_type(settled.control, str)
+        return settled.as_of
+    assert_type(settled.evidence, Evidence | None)
+    return settled.created_at
 
 
 async def judge_by_the_fake() -> None:
