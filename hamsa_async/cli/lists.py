@@ -11,10 +11,13 @@ from hamsa_async.cli.output import complain, people, shown
 from hamsa_async.dialer import ContactList
 from hamsa_async.dialer.columns import PHONE, Columns
 from hamsa_async.dialer.contacts import Row
+from hamsa_async.dialer.contract import Contract, render
 from hamsa_async.dialer.report import harmless
 from hamsa_async.errors import ContactListError
+from hamsa_async.models import AgentDetails
 
 _DEFAULT: Final = Path("invalid.csv")
+_RENDERED: Final = 300  # characters of a text that are shown
 _HEADER: Final = ["line", "column", "code", "text", "detail"]
 
 
@@ -120,3 +123,20 @@ def tell_about_columns(columns: Columns) -> None:
             f"columns {unused}: reserved for rules that this version does not have; not used",
             style="yellow",
         )
+
+
+def tell_about_contract(agent: AgentDetails, contract: Contract) -> None:
+    """Say how a list fits an agent, and show what the first person would hear."""
+    console = people()
+    for breach in contract.breaches:
+        console.print(shown(breach), style="bold yellow")
+    if contract.unused:
+        console.print(
+            f"the agent asks for none of: {shown(', '.join(contract.unused))}", style="dim"
+        )
+    if not contract.variables:
+        return
+    for what, text in (("greeting", agent.greeting_message), ("preamble", agent.preamble)):
+        if text:
+            filled = render(text, contract.first)[:_RENDERED]
+            console.print(f"{what}, row 1: {shown(filled)}", style="dim")

@@ -19,14 +19,14 @@ from hamsa_async.cli.arguments import (
     read_rate,
 )
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns
+from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
 from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions
 from hamsa_async.cli.output import machine, people, print_json, results, shown, visible
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import Row
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import Columns
-from hamsa_async.dialer.contract import Contract, ContractCheck, render
+from hamsa_async.dialer.contract import Contract, ContractCheck
 from hamsa_async.dialer.plan import (
     Pacing,
     Planned,
@@ -44,7 +44,6 @@ from hamsa_async.models import AgentDetails, placeholders_in
 _RATE: Final = 1.0
 _BAR: Final = 40
 _MOST_BARS: Final = 72
-_RENDERED: Final = 300  # characters of a text that are shown
 
 
 async def check_list(contacts: Path, options: CheckOptions, reading: ListOptions) -> Exit:
@@ -74,7 +73,7 @@ async def check_list(contacts: Path, options: CheckOptions, reading: ListOptions
         return code
     _print_states(states)
     if agent is not None and contract is not None:
-        _print_contract(agent, contract, check.first or {})
+        tell_about_contract(agent, contract)
     return code
 
 
@@ -102,7 +101,7 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
     )
     summary = summarise(planned, at=at, pacing=pacing)
     if agent is not None:
-        _print_contract(agent, check.result(), check.first or {})
+        tell_about_contract(agent, check.result())
     if options.as_json:
         write_lines(map(_planned_as_json, planned), machine())
         _print_summary(people(), summary, options, at)
@@ -204,19 +203,6 @@ def _print_states(states: Mapping[tuple[str, str | None], int]) -> None:
         table.add_row(state, str(count), reason or "to be called")
     table.add_row("rows", str(sum(states.values())), "every row of the list, once")
     results().print(table)
-
-
-def _print_contract(agent: AgentDetails, contract: Contract, first: Mapping[str, Any]) -> None:
-    console = people()
-    for breach in contract.breaches:
-        console.print(shown(breach), style="bold yellow")
-    if contract.unused:
-        console.print(
-            f"the agent asks for none of: {shown(', '.join(contract.unused))}", style="dim"
-        )
-    for what, text in (("greeting", agent.greeting_message), ("preamble", agent.preamble)):
-        if text:
-            console.print(f"{what}, row 1: {shown(render(text, first)[:_RENDERED])}", style="dim")
 
 
 def _print_summary(

@@ -26,7 +26,7 @@ from hamsa_async.cli.arguments import (
 from hamsa_async.cli.asking import can_ask, confirmed
 from hamsa_async.cli.board import make_board
 from hamsa_async.cli.exits import Exit, after_failure, after_run
-from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns
+from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
 from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, people, print_json, shown
 from hamsa_async.cli.signals import INTERRUPTIONS
@@ -197,6 +197,7 @@ class _Work:
                 None if self.contacts is None else list_of(self.contacts, self.reading, invalid),
                 accept_changes=self.options.accept_changes,
                 max_invalid=0 if self.reading.strict else self.options.max_invalid,
+                strict=self.reading.strict,
             )
         _tell_about_list(loaded)
         if loaded.to_dial and not self.options.yes and not await confirmed(loaded, self.journal):
@@ -228,6 +229,7 @@ def _tell_about_list(loaded: Loaded) -> None:
     console = people()
     if loaded.columns is not None:
         tell_about_columns(loaded.columns)
+    tell_about_contract(loaded.agent, loaded.contract)
     for change in loaded.accepted:
         console.print(f"accepted: {shown(change)}")
 

@@ -21,12 +21,14 @@ class Contract:
         missing: Those that no column and no param of the campaign gives.
         empty: How many rows to be called give no value, by variable.
         unused: Columns passed to the agent that its texts do not ask for.
+        first: The params of the first row that is to be called, to be looked at.
     """
 
     variables: tuple[str, ...]
     missing: tuple[str, ...] = ()
     empty: Mapping[str, int] = attrs.field(factory=dict)
     unused: tuple[str, ...] = ()
+    first: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
 
     @property
     def breaches(self) -> list[str]:
@@ -53,41 +55,42 @@ class ContractCheck:
     """
 
     def __init__(self, variables: Iterable[str], given: Mapping[str, Any]) -> None:
-        self._variables = tuple(variables)
+        self.variables = tuple(variables)
         self._given = {name for name, value in given.items() if not _is_empty(value)}
-        self._asked = [name for name in self._variables if name not in self._given]
+        self._asked = [name for name in self.variables if name not in self._given]
         self._seen: set[str] = set()
         self._empty: Counter[str] = Counter()
         self._rows = 0
-        self.first: Mapping[str, Any] | None = None
-        """The params of the first row that is to be called."""
+        self._first: Mapping[str, Any] = {}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Look at some more rows. Only those that are to be called count."""
         for row in rows:
-            if row.state not in {"pending", "deferred"}:
-                continue
-            params = row.params
-            self._rows += 1
-            if self.first is None:
-                self.first = params
-            self._seen.update(params)
-            for name in self._asked:
-                if _is_empty(params.get(name)):
-                    self._empty[name] += 1
+            if row.state in {"pending", "deferred"}:
+                self.add_params(row.params)
+
+    def add_params(self, params: Mapping[str, Any]) -> None:
+        """Look at what one more person's call would be given."""
+        self._first = self._first if self._rows else params
+        self._rows += 1
+        self._seen.update(params)
+        for name in self._asked:
+            if _is_empty(params.get(name)):
+                self._empty[name] += 1
 
     def result(self) -> Contract:
         """What was found."""
         missing = [name for name in self._asked if name not in self._seen or not self._rows]
         return Contract(
-            variables=self._variables,
+            variables=self.variables,
             missing=tuple(missing),
             empty={
                 name: self._empty[name]
                 for name in self._asked
                 if self._empty[name] and name not in missing
             },
-            unused=tuple(sorted(self._seen - set(self._variables))),
+            unused=tuple(sorted(self._seen - set(self.variables))),
+            first=self._first,
         )
 
 

@@ -219,7 +219,8 @@ def test_rows_that_are_not_called_are_not_asked() -> None:
     found.add([Row(row=1, phone_number="x", state="invalid", reason="empty")])
     found.add([Row(row=2, phone_number=number(2), params={"name": "x"})])
     assert found.result().breaches == []
-    assert found.first == {"name": "x"}
+    assert found.result().first == {"name": "x"}
+    assert ContractCheck(["name"], {}).result().missing == ("name",)
 
 
 @pytest.mark.parametrize(
