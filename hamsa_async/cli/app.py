@@ -12,7 +12,18 @@ from cyclopts.exceptions import MissingArgumentError, RepeatArgumentError, Unuse
 
 from hamsa_async import __version__
 from hamsa_async._masking import mask_text
-from hamsa_async.cli import agents, call, campaign, conversations, fake, journal, numbers, whoami
+from hamsa_async.cli import (
+    agents,
+    call,
+    campaign,
+    conversations,
+    dnc,
+    fake,
+    journal,
+    numbers,
+    policy,
+    whoami,
+)
 from hamsa_async.cli.exits import Exit, before_dialing
 from hamsa_async.cli.output import complain, forgive, print_json
 from hamsa_async.cli.signals import INTERRUPTIONS
@@ -35,7 +46,7 @@ app: App = App(
 _GROUPS: Final[Mapping[str, Sequence[App | Callable[..., Any]]]] = {
     "Call": (campaign.app, call.call),
     "Look at your account": (whoami.whoami, agents.app, numbers.app, conversations.app),
-    "On this machine": (journal.app, fake.fake),
+    "On this machine": (policy.app, dnc.app, journal.app, fake.fake),
 }
 
 
@@ -83,7 +94,9 @@ def run_command(tokens: Sequence[str]) -> int:
 
 async def _run(tokens: Sequence[str]) -> object:
     with INTERRUPTIONS.attached():
-        return await app.run_async(list(tokens), exit_on_error=False, print_error=False)
+        # A lone `-` would be taken for an option; as a path `./-` is the same.
+        given = ["./-" if each == "-" else each for each in tokens]
+        return await app.run_async(given, exit_on_error=False, print_error=False)
 
 
 def _fail(tokens: Sequence[str], code: Exit, text: str) -> Exit:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import platformdirs
 
 from hamsa_async.dialer import HAMSA_DEFAULT
-from hamsa_async.dialer.columns import REFERENCE
+from hamsa_async.dialer.columns import REFERENCE, Naming
 from hamsa_async.dialer.numbers import NumberProblem, normalise, region_of
 from hamsa_async.errors import ConfigurationError, JournalError
 
@@ -156,6 +156,38 @@ def read_from_number(text: str | None, country: str | None = None) -> str | None
     if text is None or text == HAMSA_DEFAULT:
         return text
     return read_number(text, what="--from", country=country)
+
+
+def read_from_numbers(texts: Iterable[str], country: str | None = None) -> tuple[str, ...]:
+    """Read `--from` where it may be given several times.
+
+    Raises:
+        ConfigurationError: One is no number that can be called.
+    """
+    return tuple(filter(None, (read_from_number(text, country) for text in texts)))
+
+
+def read_policies(names: Iterable[str]) -> tuple[str, ...]:
+    """Read `--policy`: a file of one's own is found again from wherever the campaign is resumed."""
+    return tuple(str(Path(name).absolute()) if name.endswith(".toml") else name for name in names)
+
+
+def read_naming(pairs: Iterable[str], ignored: Iterable[str]) -> Naming:
+    """Read `--map HEADER=NAME` and `--ignore HEADER`.
+
+    Raises:
+        ConfigurationError: One has no `=`, a header is given twice, or cannot be meant.
+    """
+    named: dict[str, str] = {}
+    for pair in pairs:
+        header, sign, name = pair.rpartition("=")
+        header, name = header.strip(), name.strip()
+        if not sign or not header or not name:
+            raise ConfigurationError(f"--map {pair!r} is not HEADER=NAME")
+        if header in named:
+            raise ConfigurationError(f"--map {header} is given twice")
+        named[header] = name
+    return Naming(named=named, ignored=ignored)
 
 
 def find_journal(path: Path | None, *, make_folder: bool = False) -> Path:

@@ -40,6 +40,7 @@ _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.LOST: (ContactState.DIALING, ContactState.UNKNOWN),
     EventKind.DEFERRED: (None, ContactState.DEFERRED),
     EventKind.EXPIRED: (None, ContactState.EXPIRED),
+    EventKind.SKIPPED: (None, ContactState.SKIPPED),
 }
 _NOTABLE: Final = frozenset(
     {

@@ -29,6 +29,8 @@ class EventKind(enum.StrEnum):
     """It may have rung: the contact is unknown."""
     DEFERRED = "deferred"
     EXPIRED = "expired"
+    SKIPPED = "skipped"
+    """A rule says never; `data["reason"]` says which."""
 
 
 @attrs.frozen(kw_only=True)

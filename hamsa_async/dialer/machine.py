@@ -74,6 +74,8 @@ class Happening(enum.StrEnum):
     """The attempt's outcome is unknown."""
     DEFERRED = "deferred"
     EXPIRED = "expired"
+    SKIPPED = "skipped"
+    """A rule says never."""
     WITHDRAWN = "withdrawn"
     """The row is gone from an accepted new list."""
 
@@ -82,6 +84,7 @@ _WAITING: Final = {
     Happening.INTENDED: ContactState.DIALING,
     Happening.DEFERRED: ContactState.DEFERRED,
     Happening.EXPIRED: ContactState.EXPIRED,
+    Happening.SKIPPED: ContactState.SKIPPED,
     Happening.WITHDRAWN: ContactState.SKIPPED,
 }
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Final, TextIO
 
 import attrs
@@ -48,7 +48,7 @@ async def write_csv(rows: AsyncIterable[ReportRow], target: TextIO) -> int:
     async for row in rows:
         record = as_record(row)
         writer.writerow(
-            [_harmless(record[name]) if name in _TEXTS else record[name] for name in COLUMNS]
+            [harmless(record[name]) if name in _TEXTS else record[name] for name in COLUMNS]
         )
         written += 1
     return written
@@ -72,5 +72,11 @@ async def write_json(
     return written
 
 
-def _harmless(text: Any) -> Any:
+def write_lines(records: Iterable[Mapping[str, Any]], target: TextIO) -> None:
+    """Write JSON lines, one record each."""
+    target.writelines(json.dumps(dict(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def harmless(text: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text

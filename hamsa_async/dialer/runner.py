@@ -33,6 +33,7 @@ from hamsa_async.dialer.machine import (
     ends_campaign,
     happening_after,
 )
+from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
 from hamsa_async.models import Call, CallRequest
 
@@ -148,6 +149,8 @@ class Runner:
         self._pace = None if campaign.rate is None else Pace(campaign.rate)
         self._host = HostWatch(every=probe_every)
         self._ids = AttemptIds()
+        self._rules = Rules.of(campaign)
+        self._judge = self._rules.ruling if self._rules.policy.asks_for_place else None
         self._in_hand: dict[int, _Dial] = {}
         self._settled = asyncio.Event()
         self._is_over = False
@@ -315,8 +318,11 @@ class Runner:
 
     async def _look_first(self, dial: _Dial) -> None:
         """See that a contact that a rule seems to hold does not use up a turn at the door."""
-        if dial.candidate.suspect:
-            held = await self._journal.hold(self._id, dial.candidate)
+        candidate, judge = dial.candidate, self._judge
+        if candidate.suspect or (
+            judge is not None and self._rules.may_hold(candidate, self._clock())
+        ):
+            held = await self._journal.hold(self._id, candidate, judge)
             if held is not None:
                 raise _HeldBackError(held.event)
 
@@ -325,7 +331,7 @@ class Runner:
         if self._is_over or (self._host.unreachable and not dial.is_probe):
             raise _HeldBackError(None)
         dial.step = _Step.INTENDING
-        answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id)
+        answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
@@ -358,7 +364,7 @@ class Runner:
 
     def _request(self, dial: _Dial) -> CallRequest:
         candidate = dial.candidate
-        from_number = candidate.from_number or self._campaign.from_number
+        from_number = candidate.from_number or self._campaign.caller_of(candidate.phone_number)
         return CallRequest(
             to_number=candidate.phone_number,
             voice_agent_id=candidate.agent_id or self._campaign.voice_agent_id,

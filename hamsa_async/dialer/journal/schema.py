@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from hamsa_async.dialer.journal.rules_tables import TABLES
 from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.machine import OPEN_ATTEMPTS, ContactState
 from hamsa_async.errors import JournalError
@@ -101,6 +102,7 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         data TEXT
     );
     """,
+    2: TABLES,
 }
 """Each version's step, from the one before it. A released step is never edited."""
 

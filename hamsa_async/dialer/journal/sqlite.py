@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeVar
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks
-from hamsa_async.dialer.journal.dialing import GAP, MIN_GAP, NUMBER_OPEN, Scribe
+from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
 from hamsa_async.dialer.journal.examination import problems_in
 from hamsa_async.dialer.journal.listing import ListStage
 from hamsa_async.dialer.journal.records import (
@@ -33,8 +33,10 @@ from hamsa_async.dialer.journal.records import (
     Settlement,
     StagedList,
 )
+from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.suppression import Suppressions
 from hamsa_async.dialer.journal.thread import ThreadedConnection, opened
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.journal.writer import GroupWriter
@@ -45,6 +47,8 @@ from hamsa_async.dialer.machine import (
     AttemptState,
     ContactState,
 )
+from hamsa_async.dialer.policy import History
+from hamsa_async.dialer.policy.judging import FINAL_RULES as RULES
 from hamsa_async.errors import CampaignRunningError, JournalError
 
 __all__ = ["GAP", "MIN_GAP", "NUMBER_OPEN", "SqliteJournal"]
@@ -60,8 +64,8 @@ _SUSPECT: Final = (
     f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)}) OR coalesce(a.settled_at, a.intended_at) > ?))"
 )
 _CANDIDATE: Final = (
-    "SELECT id, row, phone_number, params, from_number, agent_id, expires_at,"
-    f" {_SUSPECT} FROM contacts"
+    "SELECT id, row, phone_number, params, from_number, agent_id, expires_at, timezone, consent,"
+    f" consent_at, {_SUSPECT} FROM contacts"
 )
 _DEFERRED: Final = (
     f"SELECT due_at, reason FROM contacts WHERE campaign = ? AND state = '{ContactState.DEFERRED}'"
@@ -70,6 +74,15 @@ _DEFERRED: Final = (
 _FREED_BY_TIME: Final = (
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
     f" AND a.state = '{AttemptState.UNKNOWN}')"
+)
+# What other rules may see otherwise. What the list says of itself stays.
+_JUDGE_AGAIN_SKIPPED: Final = (
+    f"UPDATE contacts SET state = '{ContactState.PENDING}', reason = NULL, detail = NULL"
+    f" WHERE campaign = ? AND state = '{ContactState.SKIPPED}' AND reason IN ({quoted(RULES)})"
+)
+_JUDGE_AGAIN_DEFERRED: Final = (
+    f"UPDATE contacts SET due_at = max(?, coalesce(not_before, 0)) WHERE campaign = ?"
+    f" AND state = '{ContactState.DEFERRED}' AND due_at > ?"
 )
 _CAMPAIGN: Final = "SELECT id, name, settings, loaded, created_at FROM campaigns"
 _REPORT: Final = (
@@ -104,6 +117,8 @@ class SqliteJournal:
         self._stages: dict[int, ListStage] = {}
         self._locks = CampaignLocks(path)
         self._scribes: dict[int, Scribe] = {}
+        self.suppressions = Suppressions(writer, reader, clock)
+        """Who is not called, in any campaign."""
 
     @classmethod
     async def open(
@@ -371,13 +386,42 @@ class SqliteJournal:
         found = await self._one(f"{_DEFERRED}{condition} ORDER BY due_at LIMIT 1", campaign)
         return None if found is None else (to_moment(found[0]), found[1])
 
-    async def hold(self, campaign: int, candidate: Candidate) -> Held | None:
-        return await self._step(campaign, Scribe.hold, candidate)
+    async def hold(
+        self, campaign: int, candidate: Candidate, judge: Judge | None = None
+    ) -> Held | None:
+        return await self._step(campaign, Scribe.hold, candidate, judge)
 
     async def intend(
-        self, campaign: int, candidate: Candidate, attempt_id: str
+        self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
     ) -> DialerEvent | Held:
-        return await self._step(campaign, Scribe.intend, candidate, attempt_id)
+        return await self._step(campaign, Scribe.intend, candidate, attempt_id, judge)
+
+    async def history(self, phone_number: str) -> History:
+        return await self._reader.run(lambda connection: history_of(connection, phone_number))
+
+    async def contact(self, campaign: int, phone_number: str) -> Candidate | None:
+        found = await self._candidates(
+            "campaign = ? AND phone_number = ? ORDER BY state = 'skipped', id LIMIT 1",
+            campaign,
+            phone_number,
+            now=self._clock(),
+        )
+        return found[0] if found else None
+
+    async def standing_of(self, campaign: int, phone_number: str) -> tuple[str, str | None] | None:
+        """The state and the reason of a campaign's contact at a number."""
+        found = await self._one(
+            "SELECT state, reason FROM contacts WHERE campaign = ? AND phone_number = ?"
+            " ORDER BY state = 'skipped', id LIMIT 1",
+            campaign,
+            phone_number,
+        )
+        return None if found is None else (found[0], found[1])
+
+    async def judge_again(self, campaign: int) -> None:
+        now = to_millis(self._clock())
+        await self._execute(_JUDGE_AGAIN_SKIPPED, campaign)
+        await self._execute(_JUDGE_AGAIN_DEFERRED, now, campaign, now)
 
     async def take_back(
         self, campaign: int, candidate: Candidate, attempt_id: str
@@ -483,7 +527,8 @@ def _moment(millis: int | None) -> datetime | None:
 
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:
-    contact, place, phone_number, params, from_number, agent_id, expires_at, suspect = row
+    contact, place, phone_number, params, from_number, agent_id, expires_at, *more = row
+    timezone, consent, consent_at, suspect = more
     return Candidate(
         id=contact,
         row=place,
@@ -492,6 +537,9 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         from_number=from_number,
         agent_id=agent_id,
         expires_at=_moment(expires_at),
+        timezone=timezone,
+        consent=None if consent is None else bool(consent),
+        consent_at=_moment(consent_at),
         suspect=bool(suspect),
     )
 
