@@ -214,7 +214,8 @@ class Transport:
         )
         if self.teller.hooked:
             self._tell_begin(exchange)
-        exchange.task = loop.create_task(self._exchange(exchange))
+        # Not by the loop's factory: one that is eager would send before we know the task.
+        exchange.task = asyncio.Task(self._exchange(exchange), loop=loop)
         exchange.task.add_done_callback(self._settle_unbegun)
         self._exchanges.watch(exchange, exchange.begun + settings.timeouts.response)
         return exchange

@@ -144,7 +144,8 @@ class Poller:
             tell(_update(call))
         if self._task is None:
             self._sweep_at = now
-            self._task = loop.create_task(self._poll())
+            # Not by the loop's factory, as below: an eager one would run it before we know it.
+            self._task = asyncio.Task(self._poll(), loop=loop)
         self._sweep_at = min(self._sweep_at, now + self.patience.sweep_first)
         self._news.set()
         return follower
@@ -305,8 +306,8 @@ class Poller:
             if at > now:
                 next_at = min(next_at, at)
             elif len(self._reading) < self._reads_at_once:
-                task = asyncio.get_running_loop().create_task(self._read(call))
-                self._reading[call.id] = task
+                loop = asyncio.get_running_loop()
+                self._reading[call.id] = asyncio.Task(self._read(call), loop=loop)
         return next_at
 
     async def _read(self, call: Followed) -> None:
