@@ -281,20 +281,24 @@ class Transport:
 
     async def _ask(self, exchange: Exchange) -> Answer:
         request, body = exchange.request, exchange.body
+        headers = {
+            **exchange.settings.headers,
+            "Authorization": f"{self._config.auth_scheme} {exchange.key}",
+            "Accept": request.accept,
+            "User-Agent": USER_AGENT,
+        }
+        if request.body:
+            headers["Content-Type"] = "application/json"  # a borrowed session may have its own
         response = await self._open_session().request(
             request.operation.method,
             URL(self.base_url + request.path),
             data=body,
             skip_auto_headers=None if request.body else _UNTYPED,
-            headers={
-                **exchange.settings.headers,
-                "Authorization": f"{self._config.auth_scheme} {exchange.key}",
-                "Accept": request.accept,
-                "User-Agent": USER_AGENT,
-            },
+            headers=headers,
             timeout=_timeout(exchange.settings.timeouts.connect),
             allow_redirects=False,
             raise_for_status=False,
+            auto_decompress=True,
             middlewares=(),
             proxy=self._proxy,
         )

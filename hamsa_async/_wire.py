@@ -147,7 +147,10 @@ def decode(body: bytes) -> Any:
         ValueError: It is not JSON.
     """
     if orjson is not None:
-        return orjson.loads(body)
+        # What it does not take may still be JSON to others: half of an emoji, say, where a
+        # server cut a text. That must not cost the id of a call that rang.
+        with contextlib.suppress(ValueError):
+            return orjson.loads(body)
     try:
         return json.loads(body)
     except RecursionError:

@@ -23,6 +23,7 @@ from hamsa_async._wire import (
     encode,
     find_call_id,
     moment_after,
+    parse_call,
     retry_after,
 )
 from hamsa_async.errors import ConfigurationError
@@ -136,6 +137,20 @@ def test_what_is_nested_without_end_is_refused(codec: str) -> None:
         encode(loop)
     with pytest.raises(ValueError):
         decode(b"[" * 200_000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":{"id":"call-1","title":"half of an emoji: \\ud83d"}}',
+        b'\xef\xbb\xbf{"data":{"id":"call-1"}}',
+        b'{"data":{"id":"call-1","totalCost":NaN}}',
+    ],
+    ids=["surrogate", "byte order mark", "nan"],
+)
+def test_what_not_every_reader_takes_costs_no_id(body: bytes, codec: str) -> None:
+    """The faster reader is stricter, and a call that rang has an id."""
+    assert parse_call(Answer(status=200, headers={}, body=body)).id == "call-1"
 
 
 @given(st.text())
