@@ -104,6 +104,7 @@ class Poller:
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._sweep_at = 0.0
+        self._no_sweep_before = 0.0  # whoever comes meanwhile, the API has had enough for now
         self._failures = 0
         self._closed = False
 
@@ -143,10 +144,11 @@ class Poller:
         if call.status is not None:
             tell(_update(call))
         if self._task is None:
-            self._sweep_at = now
+            self._sweep_at = self._no_sweep_before = now
             # Not by the loop's factory, as below: an eager one would run it before we know it.
             self._task = asyncio.Task(self._poll(), loop=loop)
-        self._sweep_at = min(self._sweep_at, now + self.patience.sweep_first)
+        soon = max(now + self.patience.sweep_first, self._no_sweep_before)
+        self._sweep_at = min(self._sweep_at, soon)
         self._news.set()
         return follower
 
@@ -221,7 +223,9 @@ class Poller:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._sweep_at:
             pages = await self._sweep()
-            self._sweep_at = loop.time() + self._pause(loop.time(), pages)
+            now = loop.time()
+            self._sweep_at = now + self._pause(now, pages)
+            self._no_sweep_before = now + self.patience.between_sweeps(0.0, pages, self._failures)
         reads_at = self._begin_reads(loop.time())
         if self._calls:
             await self._rest(min(self._sweep_at, reads_at))
