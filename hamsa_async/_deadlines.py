@@ -3,7 +3,10 @@
 import asyncio
 import math
 from collections.abc import Collection
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
+
+_HELD_UP: Final = 0.1
+"""Seconds by which a loop is late that was held up by something, and then given to it once."""
 
 
 class Watched(Protocol):
@@ -22,12 +25,16 @@ class Deadlines(Generic[W]):
     aiohttp's own total timeout, and a timer of the loop for each request, cost a tenth of a
     call's CPU. Nearly all of what is watched ends long before its time, so one timer looks after
     the earliest deadline that was set, and the others are looked at when it comes.
+
+    A loop that was held up comes to its timers before it has dealt with what arrived meanwhile.
+    It is given a moment for that: an answer that is here already must not be cut off unread.
     """
 
     def __init__(self) -> None:
         self._until: dict[W, float] = {}
         self._looks_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._gave_time = False
 
     def __len__(self) -> int:
         return len(self._until)
@@ -67,8 +74,13 @@ class Deadlines(Generic[W]):
             self._timer = None
 
     def _look(self) -> None:
-        self._timer, self._looks_at = None, math.inf
         now = asyncio.get_running_loop().time()
+        late = now - self._looks_at
+        self._timer, self._looks_at = None, math.inf
+        self._gave_time = late > _HELD_UP and not self._gave_time
+        if self._gave_time:
+            self._arm(now + _HELD_UP)
+            return
         for watched in [each for each, until in self._until.items() if until <= now]:
             self._until[watched] = math.inf  # it is told once, and watched until it has ended
             watched.time_out()
