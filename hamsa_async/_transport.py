@@ -54,6 +54,8 @@ log: logging.Logger = logging.getLogger("hamsa_async")
 
 # An empty body of a read is there for its mark, and has no type.
 _UNTYPED: Final = ("Content-Type",)
+# Said here and not by the body: a borrowed session may have a type of its own.
+_JSON: Final = {"Content-Type": "application/json"}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -281,20 +283,18 @@ class Transport:
 
     async def _ask(self, exchange: Exchange) -> Answer:
         request, body = exchange.request, exchange.body
-        headers = {
-            **exchange.settings.headers,
-            "Authorization": f"{self._config.auth_scheme} {exchange.key}",
-            "Accept": request.accept,
-            "User-Agent": USER_AGENT,
-        }
-        if request.body:
-            headers["Content-Type"] = "application/json"  # a borrowed session may have its own
         response = await self._open_session().request(
             request.operation.method,
             URL(self.base_url + request.path),
             data=body,
             skip_auto_headers=None if request.body else _UNTYPED,
-            headers=headers,
+            headers={
+                **exchange.settings.headers,
+                **(_JSON if request.body else {}),
+                "Authorization": f"{self._config.auth_scheme} {exchange.key}",
+                "Accept": request.accept,
+                "User-Agent": USER_AGENT,
+            },
             timeout=_timeout(exchange.settings.timeouts.connect),
             allow_redirects=False,
             raise_for_status=False,
