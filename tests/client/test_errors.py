@@ -72,7 +72,7 @@ def test_every_error_survives_pickle_and_copy_with_all_it_carries(kind: type[Ham
         known["begun_at"] = known["ended_at"] = datetime(2026, 1, 1, tzinfo=UTC)
         known["server_ahead"] = -1.5
     if kind is NotEndedError:
-        known |= {"call_id": "call-1", "last_status": "IN_PROGRESS"}
+        known = {"call_id": "call-1", "last_status": "IN_PROGRESS"}
     error = kind("what happened", **known)
     if isinstance(error, hamsa_async.AuthenticationError):
         error.key_renewed = True
