@@ -82,6 +82,10 @@ class Sender:
         """The most requests in flight at once."""
         return self._transport.concurrency_limit
 
+    def own_loop(self) -> asyncio.AbstractEventLoop:
+        """See `Transport.own_loop`."""
+        return self._transport.own_loop()
+
     def with_options(self, options: RequestOptions) -> "Sender":
         """Give a sender under other settings, over the same transport.
 

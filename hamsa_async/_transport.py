@@ -423,19 +423,23 @@ class Transport:
 
     # -- the end
 
-    async def aclose(self) -> None:
-        """Send away those in the queue, let what has begun settle, close what we opened.
+    def may_be_closed(self) -> None:
+        """See to it that it can be closed here: on its own loop, or when that is over.
 
         Raises:
             ConfigurationError: The client belongs to another loop, which still runs.
-
-        Cancellation:
-            What has not settled yet is cut off at once; each still ends in its event.
         """
         if self._loop is not None and self._loop.is_closed():
             self._exchanges.clear()  # they ended with their loop, and nobody can hear of it
         else:
             self.own_loop()
+
+    async def aclose(self) -> None:
+        """Send away those in the queue, let what has begun settle, close what we opened.
+
+        Cancellation:
+            What has not settled yet is cut off at once; each still ends in its event.
+        """
         self.closing.set()
         for door in self.doors.values():
             door.shut(_shut)

@@ -126,7 +126,7 @@ class Poller:
         check_timeout(timeout)
         if self._closed:
             raise NotSentError("the client is closed; nothing was sent")
-        loop = self._own_loop()
+        loop = self._sender.own_loop()
         now = loop.time()
         call = self._calls.get(call_id)
         if call is None:
@@ -170,27 +170,13 @@ class Poller:
             self._stop()
 
     def shut(self) -> None:
-        """End all that wait, since the client is closed. Those of another loop are left to it."""
-        if not self._is_own_loop():
-            return
+        """End all that wait, since the client is closed."""
+        if self._task is not None and self._task.get_loop().is_closed():
+            self._forget()  # its task died with its loop; whoever waited there is gone too
         self._closed = True
         self._give_up("the client was closed")
 
     # -- its task
-
-    def _own_loop(self) -> asyncio.AbstractEventLoop:
-        if not self._is_own_loop():
-            raise ConfigurationError(
-                "this client belongs to another event loop; nothing was sent. Make one client"
-                " per loop (asyncio.run makes a new loop each time)"
-            )
-        return asyncio.get_running_loop()
-
-    def _is_own_loop(self) -> bool:
-        if self._task is not None and self._task.get_loop().is_closed():
-            # Its task died with its loop; whoever waited there is gone too.
-            self._forget()
-        return self._task is None or self._task.get_loop() is asyncio.get_running_loop()
 
     def _stop(self) -> None:
         task = self._task

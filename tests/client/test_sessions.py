@@ -17,6 +17,7 @@ from hamsa_async import (
     Certainty,
     ConfigurationError,
     HamsaClient,
+    NotEndedError,
     NotSentError,
     OutcomeUnknownError,
 )
@@ -93,6 +94,19 @@ def test_a_client_whose_loop_is_gone_can_still_be_closed() -> None:
     client, _ = asyncio.run(use())
     asyncio.run(client.aclose())
     asyncio.run(client.aclose())
+
+
+async def test_a_client_of_another_loop_is_as_it_was_when_it_cannot_be_closed_here(
+    fake: FakeHamsa,
+) -> None:
+    """Its owner still waits for calls with it."""
+    client = HamsaClient(FAKE_API_KEY, base_url=fake.base_url)
+    call = await client.voice_agents.call(to_number="+971500000123", voice_agent_id=FAKE_AGENT_ID)
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        await asyncio.to_thread(asyncio.run, client.aclose())
+    with pytest.raises(NotEndedError, match=r"within 0\.01 s"):
+        await client.conversations.wait(call.id, timeout=0.01)
+    await client.aclose()
 
 
 async def test_a_session_made_on_another_loop_is_refused_before_anything_is_sent(
