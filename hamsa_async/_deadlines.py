@@ -53,9 +53,9 @@ class Deadlines(Generic[W]):
         if until < self._looks_at:
             self._arm(until)
 
-    def forget(self, watched: W) -> bool:
-        """Leave it alone from now on; `False` if it was not watched any more."""
-        return self._until.pop(watched, None) is not None
+    def forget(self, watched: W) -> None:
+        """Leave it alone from now on. Idempotent."""
+        self._until.pop(watched, None)
 
     def clear(self) -> None:
         """Leave all alone, and stop the timer."""

@@ -131,7 +131,7 @@ def checked_headers(headers: object) -> Mapping[str, str]:
             raise ConfigurationError("a header's name must be of letters, digits and - only")
         if name.lower() in _OURS:
             raise ConfigurationError(f"the header {name} is the client's own")
-        if not isinstance(value, str) or not value.isascii() or not (value + "x").isprintable():
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise ConfigurationError(f"the header {name} must be a text of printable ASCII")
     return headers
 
