@@ -6,6 +6,7 @@ Pure functions. Nothing here has a socket, a clock or a loop.
 import contextlib
 import json
 import math
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ except ImportError:  # the `speed` extra; the standard library serves as well, o
 USER_AGENT: Final = f"hamsa-async/{__version__}"
 _MESSAGE_LIMIT: Final = 200
 _NOT_JSON: Final = object()
+_HALF_A_CHARACTER: Final = re.compile(rb"\\u[dD][89a-fA-F]")  # or the half of a whole one
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "cf-ray", "x-amzn-requestid")
 
 
@@ -141,7 +143,7 @@ def _as_json(value: object) -> str:
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON.
+    """Read JSON. Half of a character in a text, as of an emoji that was cut, becomes a `?`.
 
     Raises:
         ValueError: It is not JSON.
@@ -152,9 +154,13 @@ def decode(body: bytes) -> Any:
         with contextlib.suppress(ValueError):
             return orjson.loads(body)
     try:
-        return json.loads(body)
+        value = json.loads(body)
+        if _HALF_A_CHARACTER.search(body):  # it can be written nowhere: not to a file, not back
+            written = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+            value = json.loads(written)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
 # -- answers

@@ -150,7 +150,19 @@ def test_what_is_nested_without_end_is_refused(codec: str) -> None:
 )
 def test_what_not_every_reader_takes_costs_no_id(body: bytes, codec: str) -> None:
     """The faster reader is stricter, and a call that rang has an id."""
-    assert parse_call(Answer(status=200, headers={}, body=body)).id == "call-1"
+    call = parse_call(Answer(status=200, headers={}, body=body))
+    assert call.id == "call-1"
+    assert call.title in {None, "half of an emoji: ?"}
+
+
+def test_characters_of_two_halves_stay_whole(codec: str) -> None:
+    """However they are written, also beside one that was cut."""
+    whole = b'{"a":"\\ud83d\\ude00 \xf0\x9f\x98\x80"}'
+    assert decode(whole) == {"a": "\U0001f600 \U0001f600"}
+    assert decode(whole[:-2] + b'\\uD83D","b":[1.5e300,-0.0,12345678901234567890]}') == {
+        "a": "\U0001f600 \U0001f600?",
+        "b": [1.5e300, -0.0, 12345678901234567890],
+    }
 
 
 @given(st.text())
