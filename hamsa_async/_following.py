@@ -29,6 +29,7 @@ _WITH_OUTCOME: Final = frozenset(
     {CallStatus.COMPLETED, CallStatus.FORWARDED, CallStatus.TERMINATED}
 )
 _LONGEST_CALL: Final = 600.0  # seconds; what agents are limited to where nothing else is said
+_LONGEST_BELIEVED: Final = 86_400.0  # seconds; whoever waits must come to an end
 _AFTER_LONGEST: Final = 120.0  # seconds for ringing, and for what lags a call's end
 
 
@@ -256,5 +257,7 @@ def longest_of(conversation: Conversation) -> float:
     """How long a call may last, in seconds, as its agent says, or as agents do by default."""
     agent = conversation.agent_details
     longest = None if agent is None else agent.max_call_duration
-    # Leaves are taken as they came: it may be anything.
-    return float(longest) if isinstance(longest, int | float) and longest > 0 else _LONGEST_CALL
+    # Leaves are taken as they came: it may be anything, also a time that never ends.
+    if not isinstance(longest, int | float) or not 0 < longest <= _LONGEST_BELIEVED:
+        return _LONGEST_CALL
+    return float(longest)

@@ -183,6 +183,8 @@ def test_the_detail_may_be_behind() -> None:
         (AgentDetails(max_call_duration=1800.5), 1920.5),
         (AgentDetails(max_call_duration=0), 720.0),
         (AgentDetails(max_call_duration="long"), 720.0),  # type: ignore[arg-type]
+        (AgentDetails(max_call_duration=float("inf")), 720.0),
+        (AgentDetails(max_call_duration=10**400), 720.0),
     ],
 )
 def test_the_default_timeout(agent: AgentDetails | None, timeout: float) -> None:
