@@ -48,7 +48,10 @@ class Answer:
 
 
 class RequestOptions(TypedDict, total=False):
-    """What every method takes besides its own arguments, and `HamsaClient.with_options` too."""
+    """What every method takes besides its own arguments, and `HamsaClient.with_options` too.
+
+    But for `conversations.wait` and `watch`, whose `timeout` bounds the waiting.
+    """
 
     timeout: float | Timeouts
     """A number is the `response` timeout in seconds, and leaves the other two as they are."""
