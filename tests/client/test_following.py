@@ -200,6 +200,16 @@ def test_the_default_timeout(agent: AgentDetails | None, timeout: float) -> None
     assert call.read_at() is None
 
 
+def test_an_agent_that_is_no_id() -> None:
+    """What one call says of its agent is looked up by it; another shape must end no wait."""
+    call = followed()
+    call.see(row("PENDING", voice_agent_id={"id": "a"}), 1.0)
+    call.read(detail("IN_PROGRESS", voice_agent_id=["a"]), 2.0)
+    assert call.agent_id is None
+    call.see(row("IN_PROGRESS", voice_agent_id="a"), 3.0)
+    assert call.agent_id == "a"
+
+
 def test_the_open_range() -> None:
     """It begins a little before the oldest call; those from long before are not in it."""
     now = NOON + timedelta(hours=1)
