@@ -22,6 +22,7 @@ from hamsa_async import (
     HamsaClient,
     HamsaError,
     NotEndedError,
+    NotSentError,
     OutcomeUnknownError,
     ResponseSchemaError,
     Timeouts,
@@ -413,6 +414,14 @@ async def test_no_cause_of_an_error_shows_the_key_in_its_local_variables(
         for frame, _ in traceback.walk_tb(error.__traceback__):
             assert KEY not in repr(frame.f_locals), (error, frame)
         waiting += [error.__cause__, error.__context__]
+
+
+async def test_an_error_of_an_earlier_try_keeps_its_cause(connect: Connect) -> None:
+    """It is raised where the next try waits past the deadline, and still says why it failed."""
+    client = await connect("http://127.0.0.1:9", rate=0.5, timeouts=Timeouts(deadline=0.2))
+    with pytest.raises(NotSentError, match="no connection") as caught:
+        await client.voice_agents.call(to_number=NUMBER, voice_agent_id="a")
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
 async def test_a_hook_that_fails_is_logged_and_harms_nobody(
