@@ -55,4 +55,4 @@ class ContactList:
 
 Source: TypeAlias = str | Path | Items | ContactList
 """A contact list: the path of a file (CSV, TSV, JSON lines, XLSX or ODS; `-` is standard
-input), mappings or `Contact` values from any iterable, or a `ContactList` that says more about it."""
+input), mappings or `Contact` values from any iterable, or a `ContactList` that says more of it."""
