@@ -160,7 +160,7 @@ def test_a_mutable_one_can_be_finished_late_too() -> None:
 
 
 def test_every_class_of_the_core_can_be_finished() -> None:
-    """No class of ours has what `frozen` does not take: inherited fields and `super()`."""
+    """Whatever attrs has against one of them shows here, not when somebody first uses it."""
     ours = [
         kind
         for name, module in list(sys.modules.items())
