@@ -20,6 +20,7 @@ from typing import Final
 
 import attrs
 
+from hamsa_async._values import frozen
 from hamsa_async.errors import NotSentError
 
 LONGEST_COOLDOWN: Final = 3600.0
@@ -189,7 +190,7 @@ class Pace:
             self._schedule()
 
 
-@attrs.frozen
+@frozen()
 class RateLimited:
     """What a 429 told the gate: come back in so many seconds; `None`: it did not say."""
 
@@ -214,7 +215,8 @@ class _Tally:
         self._before = 0
 
     def count(self, now: float) -> None:
-        self._roll(now)
+        if int(now) != self._second:
+            self._roll(now)
         self._now += 1
 
     def best(self, now: float) -> int:
@@ -298,7 +300,7 @@ class Gate:
         now = asyncio.get_running_loop().time()
         if good:
             self._tally.count(now)
-        if self.is_open or epoch != self.epoch:
+        if self._phase is _Phase.OPEN or epoch != self.epoch:
             return
         if self._phase is _Phase.PROBING:
             self._probe_out = False

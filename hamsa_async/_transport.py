@@ -58,7 +58,7 @@ _UNTYPED: Final = ("Content-Type",)
 _JSON: Final = {"Content-Type": "application/json"}
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)  # not frozen: every call makes one
 class Outcome:
     """How one exchange ended."""
 
@@ -136,18 +136,18 @@ class Transport:
         session: aiohttp.ClientSession | None,
         hooks: Iterable[Hook],
     ) -> None:
-        self.keys = keys
-        self.teller = Teller(hooks)
-        self.budget = RetryBudget(config.retry.budget)
-        self.closing = asyncio.Event()
-        self.base_url = config.base_url
-        self.placed = PlacedCalls()
+        self.keys: KeySource = keys
+        self.teller: Teller = Teller(hooks)
+        self.budget: RetryBudget = RetryBudget(config.retry.budget)
+        self.closing: asyncio.Event = asyncio.Event()
+        self.base_url: str = config.base_url
+        self.placed: PlacedCalls = PlacedCalls()
         self._config = config
         self._borrowed = session is not None
         limit = config.concurrency_limit
         if session is not None:
             limit = limit_of_borrowed(session, limit)
-        self.concurrency_limit = limit
+        self.concurrency_limit: int = limit
         self._proxy = None if session is not None else proxy_for(config.base_url)
         self._session = session
         self._loop: asyncio.AbstractEventLoop | None = None
