@@ -5,8 +5,8 @@ import math
 from collections.abc import Collection
 from typing import Final, Generic, Protocol, TypeVar
 
+# Seconds. A loop that comes later than this was held up; it is then given as much again, once.
 _HELD_UP: Final = 0.1
-"""Seconds by which a loop is late that was held up by something, and then given to it once."""
 
 
 class Watched(Protocol):

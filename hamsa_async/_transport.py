@@ -423,7 +423,7 @@ class Transport:
 
     # -- the end
 
-    def may_be_closed(self) -> None:
+    def check_may_close(self) -> None:
         """See to it that it can be closed here: on its own loop, or when that is over.
 
         Raises:

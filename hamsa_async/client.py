@@ -166,6 +166,6 @@ class HamsaClient:
             What has not settled is cut off at once and ends as unknown.
         """
         if not self._is_copy:
-            self._transport.may_be_closed()
+            self._transport.check_may_close()
             self._poller.shut()
             await self._transport.aclose()
