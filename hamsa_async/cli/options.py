@@ -20,11 +20,17 @@ class RunOptions:
         journal: The file that remembers who was called; by default one of yours.
         concurrency: Requests in flight at the API's door, not conversations. [default: 5]
         rate: Call starts per second, or `none` for unpaced. [default: 1]
+        live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
+            with `--rate none`. [default: 10]
+        retry: Who is tried again, as "no_answer: 1h, 4h"; may be repeated, and goes before the
+            usual rows. `none`: nobody.
+        max_attempts: The most attempts that a contact gets. [default: 5]
         country: The country (`AE`) of numbers that are written without their country code.
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
-        no_wait: End with 7 rather than wait for deferred contacts.
+        no_wait: End with 7 rather than wait for contacts that are due later, or for the ends of
+            calls.
         yes: Ask nothing. Needed where there is no terminal.
         as_json: Print one JSON document on stdout: counts, ending, rows.
         fake: Dial an embedded fake server: no key, no phone rings, a journal of its own that is
@@ -38,6 +44,9 @@ class RunOptions:
     journal: Path | None = None
     concurrency: Annotated[int, Parameter(show_default=False)] = 5
     rate: str | None = None
+    live_calls: str | None = None
+    retry: tuple[str, ...] = ()
+    max_attempts: int | None = None
     country: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
