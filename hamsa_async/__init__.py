@@ -4,6 +4,7 @@ The dialer is in `hamsa_async.dialer` (extra `dialer`), a fake server in `hamsa_
 """
 
 from hamsa_async._paging import Pages
+from hamsa_async._settling import NotSeen, StillUnknown, UnknownReason
 from hamsa_async._version import __version__
 from hamsa_async.client import HamsaClient
 from hamsa_async.config import ClientConfig, RetryPolicy, Timeouts
@@ -51,6 +52,7 @@ from hamsa_async.models import (
     ChannelType,
     Conversation,
     ConversationSummary,
+    Evidence,
     ExportFile,
     ExportState,
     ExportStatus,
@@ -118,6 +120,7 @@ __all__ = [
     "CooldownStarted",
     "DialerError",
     "Event",
+    "Evidence",
     "ExportFile",
     "ExportState",
     "ExportStatus",
@@ -134,6 +137,7 @@ __all__ = [
     "KnowledgeBaseItem",
     "LLMConfig",
     "NotFoundError",
+    "NotSeen",
     "NotSentError",
     "NumberType",
     "OutcomeUnknownError",
@@ -158,10 +162,12 @@ __all__ = [
     "ServerError",
     "StatisticsChart",
     "StatisticsNumbers",
+    "StillUnknown",
     "TimeSlot",
     "Timeouts",
     "ToolSwitches",
     "Turn",
+    "UnknownReason",
     "VoiceAgentV2",
     "VoiceDictionary",
     "VoiceDictionarySummary",

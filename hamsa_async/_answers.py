@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import attrs
 
 from hamsa_async._converter import structure
-from hamsa_async._wire import Answer, decode, misshapen, unwrap
+from hamsa_async._wire import Answer, decode, misshapen, server_date, unwrap
 from hamsa_async.errors import ResponseSchemaError
 from hamsa_async.models.conversations import ExportFile, ExportTicket
 from hamsa_async.models.jobs import Job
@@ -71,6 +71,7 @@ def pages_of(kind: type[T], rows: str | None) -> Callable[[Answer, int, int], Pa
             size=size,
             total=_count(about.get("total", about.get("totalCount"))),
             filtered=_count(about.get("filtered", about.get("returnedCount"))),
+            at=server_date(answer.headers),
         )
 
     return parse

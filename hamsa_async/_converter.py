@@ -34,6 +34,7 @@ from hamsa_async.models.calls import Call
 T = TypeVar("T")
 
 _LEAVES: Final = frozenset({str, int, float, bool, type(None), Any})
+_OURS: Final = frozenset({"extra", "evidence"})  # fields that the API does not send
 _NAMES: Final[Mapping[str, str]] = {"from_": "from"}
 _OUR_NAME: Final = re.compile(r"(?<=\.)[a-z]\w*")
 
@@ -62,13 +63,14 @@ def _timestamp(value: Any, _: Any) -> datetime:
 
 
 def _structure_fn(cls: type[Any], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    fields = [field for field in attrs.fields(cls) if field.name != "extra"]
+    fields = [field for field in attrs.fields(cls) if field.name not in _OURS]
     known = frozenset(camel_case(field.alias) for field in fields)
     has_extra = any(field.name == "extra" for field in attrs.fields(cls))
     names: dict[str, Any] = {
         field.name: override(rename=camel_case(field.alias)) for field in fields
     }
-    build = make_dict_structure_fn(cls, converter, extra=override(omit=True), **names)
+    names |= {name: override(omit=True) for name in _OURS}
+    build = make_dict_structure_fn(cls, converter, **names)
     if not has_extra:
         return build
 

@@ -29,6 +29,25 @@ def mask_number(number: str) -> str:
     return number[:5] + "*" * (len(number) - 7) + number[-2:]
 
 
+class MaskedNumber(str):
+    """A number that is whole as a text, and masked in its `repr`.
+
+    A pickle has to carry it and does so backwards: whoever searches a dump finds no number.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(mask_number(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _turned_back, (self[::-1],)
+
+
+def _turned_back(backwards: str) -> MaskedNumber:
+    return MaskedNumber(backwards[::-1])
+
+
 def mask_text(text: str) -> str:
     """Mask every run of seven or more digits in a text that somebody else wrote."""
     return _NUMBER.sub(lambda match: mask_number(match.group()), text)

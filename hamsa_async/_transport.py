@@ -15,7 +15,7 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -31,7 +31,7 @@ from hamsa_async._pull import see_through
 from hamsa_async._retry import Retryable, RetryBudget, Tries, pause, try_again
 from hamsa_async._sessions import limit_of_borrowed, open_session, proxy_for
 from hamsa_async._verdicts import Again, Ending, Verdict, failure, judge
-from hamsa_async._wire import USER_AGENT, Answer, Request, moment_after, retry_after
+from hamsa_async._wire import USER_AGENT, Answer, Request, moment_after, retry_after, server_date
 from hamsa_async.config import ClientConfig
 from hamsa_async.errors import (
     AuthenticationError,
@@ -122,6 +122,8 @@ class Exchange:
     key: str = attrs.field(repr=False)
     entered: Pass = attrs.field(repr=False)
     begun: float
+    begun_at: float
+    """In POSIX seconds."""
     outcome: "asyncio.Future[Outcome]" = attrs.field(repr=False)
     abandoned: bool = False
     stopped: bool = False
@@ -168,6 +170,8 @@ class Transport:
         self._tickets = itertools.count()
         self._exchanges: dict[asyncio.Task[Answer], Exchange] = {}
         self._budget = RetryBudget(config.retry.budget)
+        # The headers of the last answer, and when it came.
+        self._heard: tuple[Mapping[str, str], float] | None = None
         self._timeout = aiohttp.ClientTimeout(
             total=config.timeouts.response, connect=config.timeouts.connect
         )
@@ -338,6 +342,7 @@ class Transport:
             key=key,
             entered=entered,
             begun=loop.time(),
+            begun_at=time.time(),
             outcome=loop.create_future(),
         )
         task = loop.create_task(self._exchange(exchange))
@@ -458,6 +463,8 @@ class Transport:
         *,
         handed: bool,
     ) -> Outcome:
+        if answer is not None:
+            self._heard = answer.headers, time.time()
         value, problems = _read(exchange, answer)
         status = None if answer is None else answer.status
         verdict = judge(
@@ -478,9 +485,19 @@ class Transport:
             problems=problems or (),
             attempts=exchange.attempts,
             retry_at=None if pause is None else moment_after(now, pause),
+            begun_at=datetime.fromtimestamp(exchange.begun_at, UTC),
+            ended_at=now,
+            server_ahead=self._server_ahead(),
         )
         error = failure(verdict, exchange.request, ending, key=exchange.key)
         return Outcome(verdict=verdict, status=status, error=error, asked=asked)
+
+    def _server_ahead(self) -> float | None:
+        if self._heard is None:
+            return None
+        headers, then = self._heard
+        said = server_date(headers)
+        return None if said is None else said.timestamp() - then
 
     # -- the session and its loop
 

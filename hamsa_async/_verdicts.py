@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from hamsa_async._masking import hide
+from hamsa_async._masking import MaskedNumber, hide
 from hamsa_async._wire import Answer, Complaint, Request, find_call_id, read_complaint
 from hamsa_async.errors import (
     APIError,
@@ -134,12 +134,13 @@ def _judge_read(status: int | None, *, body_ok: bool) -> Verdict:
     return Verdict(None, Again.NEVER, ConflictError if status == 409 else APIError)
 
 
-_LOOK_FIRST: Final = (
-    "it may have been carried out: do not send it again before you have looked for the call"
+_LOOK_FIRST: Final = "it may have been carried out: do not send it again before you have looked for"
+_SETTLE: Final = (
+    "the phone may have rung: do not send it again blindly; voice_agents.settle(error) looks for"
+    " the call"
 )
 _SAYS: Final[dict[type[HamsaError], str]] = {
     NotSentError: "nothing was sent, so it is safe to try again",
-    OutcomeUnknownError: _LOOK_FIRST,
     InvalidRequestError: "the API does not accept this request; nothing was done",
     AuthenticationError: "the API key was not accepted; check HAMSA_API_KEY and the server",
     InsufficientBalanceError: "the account cannot pay for this; top it up",
@@ -177,6 +178,11 @@ class Ending:
     retry_at: datetime | None = None
     """When the API may be asked again."""
 
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+    server_ahead: float | None = None
+    """Seconds by which the server's clock is ahead of ours, as far as it was heard."""
+
 
 def failure(verdict: Verdict, request: Request, ending: Ending, *, key: str) -> HamsaError:
     """Make the error of a verdict: what happened, what is proven, what to do.
@@ -206,19 +212,26 @@ def failure(verdict: Verdict, request: Request, ending: Ending, *, key: str) -> 
         known["retry_at"] = ending.retry_at
     if kind is OutcomeUnknownError:
         known["call_id"] = find_call_id(answer) if answer is not None else None
+        known["to_number"] = request.to_number and MaskedNumber(request.to_number)
+        known["begun_at"], known["ended_at"] = ending.begun_at, ending.ended_at
+        known["server_ahead"] = ending.server_ahead
     said = f" ({complaint.message})" if complaint.message not in _SAYS_NOTHING else ""
     happened = _happened(answer, ending.cause, problems)
-    error = kind(f"{request.operation.name}: {happened}{said}: {_advice(verdict)}", **known)
+    error = kind(
+        f"{request.operation.name}: {happened}{said}: {_advice(verdict, request)}", **known
+    )
     error.__cause__ = _presentable(ending.cause)
     return error
 
 
-def _advice(verdict: Verdict) -> str:
+def _advice(verdict: Verdict, request: Request) -> str:
     assert verdict.error is not None
+    of_call = request.to_number is not None
+    look_first = f"{_LOOK_FIRST} {'the call' if of_call else 'what it makes, in its list'}"
+    if verdict.error is OutcomeUnknownError:
+        return _SETTLE if of_call else look_first
     advice = _SAYS[verdict.error]
-    if verdict.certainty is Certainty.UNKNOWN and advice != _LOOK_FIRST:
-        return f"{advice}; {_LOOK_FIRST}"
-    return advice
+    return f"{advice}; {look_first}" if verdict.certainty is Certainty.UNKNOWN else advice
 
 
 def _happened(answer: Answer | None, cause: BaseException | None, problems: tuple[str, ...]) -> str:

@@ -317,8 +317,13 @@ def _seconds_until(text: str, headers: Mapping[str, str], now: datetime) -> floa
     then = _http_date(text)
     if then is None:
         return None
-    said = _http_date(headers.get("Date", "")) or now
+    said = server_date(headers) or now
     return max((then - said).total_seconds(), 0.0)
+
+
+def server_date(headers: Mapping[str, str]) -> datetime | None:
+    """Read the server's clock off an answer, cut to the second; `None` where it does not say."""
+    return _http_date(headers.get("Date", ""))
 
 
 def _http_date(text: str) -> datetime | None:

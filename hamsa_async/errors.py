@@ -1,7 +1,7 @@
 """Every exception this package raises, as one tree.
 
 An error says three things: whose fault it was (its class), what was proven about the
-request (`certainty`), and what to do (its text). It carries primitives only, so that it
+request (`certainty`), and what to do (its text). It is made of primitives only, so that it
 survives `pickle` and imports nothing of ours. Neither `str` nor `repr` shows an API key
 or a whole phone number.
 
@@ -89,8 +89,19 @@ class NotSentError(HamsaError):
 class OutcomeUnknownError(HamsaError):
     """The request left, and no answer proves what came of it: the phone may have rung.
 
-    Do not send it again blindly. `status` holds the status of an answer that proved
-    nothing (any 5xx, say), `call_id` the id if one could be read all the same.
+    Do not send it again blindly: `voice_agents.settle(error)` looks for the call. It needs
+    what the error carries, which survives `pickle`, so that another process may do it later.
+
+    Attributes:
+        status: The status of an answer that proved nothing (any 5xx, say).
+        call_id: The id, if one could be read all the same.
+        to_number: Whom the call was for; `None` where it was not about a call. Whole as a
+            text, masked in `repr`.
+        begun_at: When the request was begun (UTC, by our clock).
+        ended_at: When nothing more was to be heard of it (UTC, by our clock).
+        server_ahead: Seconds by which the server's clock was ahead of ours (negative:
+            behind), by the `Date` of the last answer until then; `None` where none had one.
+        first_look: What the first look of `settle` showed, for the second one.
     """
 
     def __init__(
@@ -98,6 +109,10 @@ class OutcomeUnknownError(HamsaError):
         message: str,
         *,
         call_id: str | None = None,
+        to_number: str | None = None,
+        begun_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        server_ahead: float | None = None,
         certainty: Certainty | None = Certainty.UNKNOWN,
         status: int | None = None,
         message_key: str | None = None,
@@ -117,6 +132,11 @@ class OutcomeUnknownError(HamsaError):
             retry_at=retry_at,
         )
         self.call_id = call_id
+        self.to_number = to_number
+        self.begun_at = begun_at
+        self.ended_at = ended_at
+        self.server_ahead = server_ahead
+        self.first_look: object = None
 
 
 class APIError(HamsaError):

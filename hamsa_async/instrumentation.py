@@ -44,7 +44,8 @@ class AttemptSettled:
     """The HTTP status of a parsed answer."""
 
     error: BaseException | None
-    """What the caller was or would have been given, if not an answer."""
+    """What the caller was or would have been given, if not an answer. If the caller is gone and
+    it is an `OutcomeUnknownError`, `voice_agents.settle` takes it from here."""
 
     abandoned: bool
     """Whether the caller was gone (cancelled) when the request ended."""

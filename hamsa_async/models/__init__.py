@@ -36,7 +36,13 @@ from hamsa_async.models.agents_v2 import (
     VoiceAgentV2,
     Workflow,
 )
-from hamsa_async.models.calls import REFERENCE_PARAM, Call, CallRequest, WebhookAuth
+from hamsa_async.models.calls import (
+    REFERENCE_PARAM,
+    Call,
+    CallRequest,
+    Evidence,
+    WebhookAuth,
+)
 from hamsa_async.models.campaigns import (
     CampaignOptions,
     CampaignRecipient,
@@ -143,6 +149,7 @@ __all__ = [
     "ConversationSummary",
     "DictionaryWord",
     "DictionaryWordFields",
+    "Evidence",
     "ExportFile",
     "ExportState",
     "ExportStatus",

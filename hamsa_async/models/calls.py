@@ -3,6 +3,7 @@
 Source: docs.tryhamsa.com/api-reference/endpoint/start-a-call.
 """
 
+import enum
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -144,6 +145,17 @@ class CallRequest:
             raise ConfigurationError(f"a row does not fit call's arguments: {said}") from None
 
 
+class Evidence(enum.StrEnum):
+    """By what a call was found to be the one of an attempt whose outcome was unknown."""
+
+    REFERENCE = "reference"
+    """It carries the attempt's own reference."""
+    CALL_ID = "call_id"
+    """The API named its id in an answer that proved nothing otherwise."""
+    NUMBER_AND_TIME = "number+time"
+    """The weakest: the only call to this number at that time that is nobody else's."""
+
+
 def _no_agent() -> None:
     return None
 
@@ -179,6 +191,8 @@ class Call:
     voice_agent_id: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    evidence: Evidence | None = None
+    """By what `voice_agents.settle` found it; `None` for a call that was answered."""
     extra: Mapping[str, Any] = attrs.field(factory=dict)
     _agent_details: Callable[[], AgentDetails | None] = attrs.field(
         default=_no_agent, eq=False, alias="agent_details"

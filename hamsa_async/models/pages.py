@@ -1,6 +1,7 @@
 """One page of a list."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
 
 import attrs
@@ -29,6 +30,9 @@ class Page(Generic[_T]):
     filtered: int | None = None
     """What the API calls so. Its meaning is not certain: the rows that the filter leaves, or
     those on this page."""
+
+    at: datetime | None = None
+    """The server's clock as it answered, cut to the second; `None` where it did not say."""
 
     def __len__(self) -> int:
         return len(self.items)

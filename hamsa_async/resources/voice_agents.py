@@ -1,19 +1,33 @@
 """`client.voice_agents`: placing calls, and the agents that speak in them."""
 
+import functools
+import math
+import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from hamsa_async._limits import Pace
+from hamsa_async._looking import look
 from hamsa_async._requests import build_call_from_number
-from hamsa_async._wire import build_call, parse_call
+from hamsa_async._settling import Absence, Doubt, NotSeen, StillUnknown, decide
+from hamsa_async._transport import Transport
+from hamsa_async._wire import Answer, build_call, parse_call
+from hamsa_async.errors import ConfigurationError, OutcomeUnknownError
 from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
 from hamsa_async.resources.call_stream import CallStream
+from hamsa_async.resources.conversations import Conversations
+from hamsa_async.resources.placed_calls import PlacedCalls
 from hamsa_async.resources.saved_agents import SavedAgents
 
 
 class VoiceAgents(SavedAgents):
     """Calls and agents. Made by `HamsaClient`."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._conversations = Conversations(transport)
+        self._placed = PlacedCalls()
 
     async def call(
         self,
@@ -52,7 +66,8 @@ class VoiceAgents(SavedAgents):
         Raises:
             ConfigurationError: An argument is wrong, or the server redirects.
             NotSentError: Nothing was sent: no connection in time, `not_after`, client closed.
-            OutcomeUnknownError: The phone may have rung. Do not call again blindly.
+            OutcomeUnknownError: The phone may have rung. Do not call again blindly: `settle`
+                looks for the call.
             RateLimitedError: 429 until the deadline passed; no call was made.
             APIError: The API refused; no call was made.
 
@@ -122,7 +137,7 @@ class VoiceAgents(SavedAgents):
             not_after=not_after,
         )
         return await self._transport.send(
-            build_call_from_number(request), parse_call, not_after=not_after
+            build_call_from_number(request), self._reader(), not_after=not_after
         )
 
     def call_many(
@@ -149,6 +164,63 @@ class VoiceAgents(SavedAgents):
         Memory is bounded by the concurrency, however long `rows` is.
         """
         return CallStream(self._place, rows, workers=self._transport.concurrency_limit)
+
+    async def settle(
+        self, error: OutcomeUnknownError | StillUnknown, *, lag: float = 900.0
+    ) -> Call | NotSeen | StillUnknown:
+        """Find out what became of a call whose outcome is unknown. Never dials, never waits.
+
+        The call is looked for in the list of all calls, from an hour before the request to an
+        hour after it. A call that carries its reference, or whose id the API named, is it. Of
+        calls to its number that carry nothing and belong to no other attempt, a single one at
+        the time of the request is taken for it, with the weaker `evidence`.
+
+        That there was no call is never proved. It is believed only if two looks agree that lie
+        `lag` seconds apart; if every answer they used was whole; if every call in them has a
+        number that can be read; and if they show a later call of this client's, so that the
+        list is known to be up to date. So it takes two calls of this method, and a call that
+        this client has placed after the one in doubt, to whomever.
+
+        Args:
+            error: The error of `call`, of a `CallResult` or of an `AttemptSettled`; or what
+                this method said last. Either may have been pickled meanwhile. It must be of a
+                call of this client's project: no other project's list has it.
+            lag: Seconds between the two looks: how late the list may show a call. Shorter is
+                riskier.
+
+        Returns:
+            A `Call` where it was placed; its `evidence` says how that is known. `NotSeen` where
+            it was looked for twice and not seen; dialing again is at your own risk, for a call
+            that the list shows later still has rung all the same. Else `StillUnknown`: do not
+            dial, and ask again from its `ask_again_at` on, with it or with the same error, on
+            which the first look is noted.
+
+        Raises:
+            ConfigurationError: The error is not of a call, or `lag` is not 0 or more. Nothing
+                was sent.
+            HamsaError: A read failed. Nothing is concluded; ask again.
+
+        Cancellation:
+            Prompt; nothing is concluded.
+
+        Source: `GET /v1/voice-agents/conversations/minimal-list`, and
+        `GET /v1/voice-agents/conversation/{conversationId}` for each candidate.
+        """
+        lag = _checked_lag(lag)
+        doubt, first = _doubt_of(error)
+        seen = await look(
+            self._conversations,
+            doubt,
+            bound=self._placed.bound(doubt),
+            placed=self._placed.moments(),
+        )
+        # No await from here on: whoever else settles must not take the same call for theirs.
+        settled = decide(doubt, seen, bound=self._placed.bound(doubt), first=first, lag=lag)
+        if isinstance(settled, Call):
+            self._placed.found(settled.id, doubt)
+        elif isinstance(settled, StillUnknown) and isinstance(error, OutcomeUnknownError):
+            error.first_look = settled.first_look
+        return settled
 
     async def attempt(
         self,
@@ -177,7 +249,7 @@ class VoiceAgents(SavedAgents):
         """
         return await self._transport.send(
             build_call(request),
-            parse_call,
+            self._reader(),
             once=True,
             before_send=before_send,
             pace=pace,
@@ -186,5 +258,47 @@ class VoiceAgents(SavedAgents):
 
     async def _place(self, request: CallRequest) -> Call:
         return await self._transport.send(
-            build_call(request), parse_call, not_after=request.not_after
+            build_call(request), self._reader(), not_after=request.not_after
         )
+
+    def _reader(self) -> Callable[[Answer], Call]:
+        # Read where the exchange ends, so that a call is noted though its caller has left.
+        return functools.partial(self._read, time.time())
+
+    def _read(self, asked_at: float, answer: Answer) -> Call:
+        call = parse_call(answer)
+        self._placed.answered(call.id, asked_at)
+        return call
+
+
+def _doubt_of(error: OutcomeUnknownError | StillUnknown) -> tuple[Doubt, Absence | None]:
+    """Take what is known of an attempt, and what a first look showed."""
+    if isinstance(error, StillUnknown):
+        return error.doubt, error.first_look
+    if not isinstance(error, OutcomeUnknownError):
+        raise ConfigurationError(
+            "settle takes an OutcomeUnknownError or a StillUnknown; what other errors prove is"
+            f" in their certainty; got {type(error).__name__}"
+        )
+    if error.to_number is None or error.begun_at is None or error.ended_at is None:
+        raise ConfigurationError(
+            "settle looks for calls, and this error is of none: look for what the request makes"
+            " in the list of its resource"
+        )
+    doubt = Doubt(
+        to_number=error.to_number,
+        begun_at=error.begun_at,
+        ended_at=error.ended_at,
+        reference=error.reference,
+        call_id=error.call_id,
+        server_ahead=error.server_ahead,
+    )
+    return doubt, error.first_look if isinstance(error.first_look, Absence) else None
+
+
+def _checked_lag(lag: float) -> float:
+    if isinstance(lag, bool) or not isinstance(lag, int | float) or not math.isfinite(lag):
+        raise ConfigurationError("lag must be a number of seconds")
+    if lag < 0:
+        raise ConfigurationError("lag must be 0 or more")
+    return lag

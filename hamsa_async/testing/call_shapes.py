@@ -33,10 +33,10 @@ def receipt(call: Call, _: datetime) -> dict[str, Any]:
     return {"voiceAgentId": call.ring.voice_agent_id, "jobId": call.ring.call_id}
 
 
-def conversation(call: Call, now: datetime) -> dict[str, Any]:
-    """The call in full."""
+def conversation(call: Call, now: datetime, *, echoes: bool) -> dict[str, Any]:
+    """The call in full, with its `params` if the server echoes them."""
     talked = call.status(now) == "COMPLETED"
-    params = _params(call)
+    params = _params(call) if echoes else {}
     response = {"transcription": _TRANSCRIPT, "outcomeResult": params} if talked else {}
     return {
         **_summary(call, now),
@@ -61,8 +61,9 @@ def conversation(call: Call, now: datetime) -> dict[str, Any]:
     }
 
 
-def row(call: Call, now: datetime) -> dict[str, Any]:
+def row(call: Call, now: datetime, *, with_number: bool) -> dict[str, Any]:
     """The call in the minimal list."""
+    ends = _ends(call)
     return {
         "id": call.ring.call_id,
         "createdAt": _iso(call.ring.at),
@@ -71,7 +72,7 @@ def row(call: Call, now: datetime) -> dict[str, Any]:
         "agentName": call.agent["agentName"],
         "duration": call.seconds(now),
         "channelType": "Telephone",
-        "callParams": _ends(call),
+        "callParams": ends if with_number else {**ends, "userNumber": None},
     }
 
 

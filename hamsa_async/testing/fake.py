@@ -13,7 +13,7 @@ steers it without a key under `/_fake/`: `GET ledger`, `GET faults`, `POST fault
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +109,10 @@ class FakeHamsa:
         capacity: The most calls that may be live at once; one more is answered 429.
         rate_limit: The most starts of calls per second, in bursts of as many; more get 429.
         retry_after: The `Retry-After` of those 429s; `None` for none.
+        list_lag: Seconds after its ring from which the minimal list shows a call; by phone
+            number where only some calls are late.
+        null_numbers: Phone numbers in whose place the minimal list says null.
+        echo_params: Whether the `params` of a call come back with its conversation.
         faults: What goes wrong when. It may be changed, and replaced, while the server runs.
         ledger_path: A file to which each ring is appended as it happens.
         on_post: Called, and awaited where it is async, with the JSON body of each POST to the
@@ -152,6 +156,9 @@ class FakeHamsa:
         default=None, validator=validators.optional(validators.gt(0))
     )
     retry_after: str | None = "1"
+    list_lag: float | Mapping[str, float] = attrs.field(default=0.0, repr=False)
+    null_numbers: Container[str] = attrs.field(default=(), repr=False)
+    echo_params: bool = True
     faults: FaultPlan = attrs.field(default=None, converter=_plan_or_none)
     ledger_path: str | Path | None = None
     on_post: OnPost | None = attrs.field(default=None, repr=False)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -11,6 +11,7 @@ from aiohttp import web
 from hamsa_async.testing.call_shapes import row
 from hamsa_async.testing.lifecycle import FINAL, LIVE, Call, Calls
 from hamsa_async.testing.messages import refuse
+from hamsa_async.testing.settings import Settings
 
 _LAST_MS: Final = 999_999_999_999_999
 _LAST_PAGE: Final = 1_000_000
@@ -48,15 +49,18 @@ class Query:
             per_page=_whole(query, "perPage", 1, 200) or 100,
         )
 
-    def answer(self, calls: Calls, now: datetime) -> dict[str, Any]:
+    def answer(self, calls: Calls, now: datetime, fake: Settings) -> dict[str, Any]:
         """The page of the list that was asked for."""
         # Newest first: the order in which rows move between pages while one turns them.
         within = reversed(calls.between(self.start_ms, self.end_ms))
-        found = [call for call in within if self._lets(call, now)]
+        found = [call for call in within if _appears(call, fake) <= now and self._lets(call, now)]
         return {
             "total": len(calls.placed),
             "filtered": len(found),
-            "calls": [row(call, now) for call in self._cut(found)],
+            "calls": [
+                row(call, now, with_number=call.ring.phone_number not in fake.null_numbers)
+                for call in self._cut(found)
+            ],
         }
 
     def _lets(self, call: Call, now: datetime) -> bool:
@@ -67,6 +71,12 @@ class Query:
     def _cut(self, calls: Sequence[Call]) -> Sequence[Call]:
         first = (self.page - 1) * self.per_page
         return calls[first : first + self.per_page]
+
+
+def _appears(call: Call, fake: Settings) -> datetime:
+    lag = fake.list_lag
+    seconds = lag if isinstance(lag, int | float) else lag.get(call.ring.phone_number, 0.0)
+    return call.ring.at + timedelta(seconds=seconds)
 
 
 def _whole(query: Mapping[str, str], name: str, least: int, most: int) -> int | None:

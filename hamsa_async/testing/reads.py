@@ -75,10 +75,13 @@ class Reads:
         call = self._calls.by_id.get(call_id)
         if call is None:
             raise refuse(404)
-        return _Found(value=conversation(call, self._clock.now()), number=call.ring.phone_number)
+        return _Found(
+            value=conversation(call, self._clock.now(), echoes=self._fake.echo_params),
+            number=call.ring.phone_number,
+        )
 
     def _find_calls(self, request: web.BaseRequest, _: str) -> _Found:
-        return _Found(value=Query.read(request).answer(self._calls, self._clock.now()))
+        return _Found(value=Query.read(request).answer(self._calls, self._clock.now(), self._fake))
 
     def _find_agent(self, _: web.BaseRequest, agent_id: str) -> _Found:
         return _Found(value=saved_agent(self._fake, agent_id))

@@ -1,6 +1,6 @@
 """What the routes know of the fake that they belong to."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from typing import Any, Literal, Protocol
 
 from hamsa_async.testing.faults import FaultPlan
@@ -27,6 +27,9 @@ class Settings(Protocol):
     capacity: int | None
     rate_limit: float | None
     retry_after: str | None
+    list_lag: float | Mapping[str, float]
+    null_numbers: Container[str]
+    echo_params: bool
     faults: FaultPlan
     on_post: OnPost | None
     seed: int | None

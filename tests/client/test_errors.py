@@ -25,7 +25,7 @@ from hamsa_async import (
     Timeouts,
     WebhookAuth,
 )
-from hamsa_async._masking import hide, mask_number, mask_text, scrub, secrets_in
+from hamsa_async._masking import MaskedNumber, hide, mask_number, mask_text, scrub, secrets_in
 from hamsa_async.testing import FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]
@@ -58,6 +58,9 @@ def test_every_error_survives_pickle_and_copy_with_all_it_carries(kind: type[Ham
         known["retry_at"] = datetime(2026, 1, 1, tzinfo=UTC)
     if kind is OutcomeUnknownError:
         known["call_id"] = "call-1"
+        known["to_number"] = MaskedNumber(NUMBER)
+        known["begun_at"] = known["ended_at"] = datetime(2026, 1, 1, tzinfo=UTC)
+        known["server_ahead"] = -1.5
     error = kind("what happened", **known)
     if isinstance(error, hamsa_async.AuthenticationError):
         error.key_renewed = True

@@ -49,7 +49,7 @@ def fields_of(kind: type[Any]) -> dict[str, str]:
     return {
         camel_case(field.alias): field.name.lstrip("_")
         for field in attrs.fields(kind)
-        if field.name != "extra"
+        if field.name not in {"extra", "evidence"}  # these are ours
     }
 
 

@@ -30,6 +30,7 @@ from hamsa_async import (
     CooldownStarted,
     DialerError,
     Event,
+    Evidence,
     HamsaClient,
     HamsaError,
     Hook,
@@ -38,6 +39,7 @@ from hamsa_async import (
     JournalError,
     LLMConfig,
     NotFoundError,
+    NotSeen,
     NotSentError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -47,9 +49,11 @@ from hamsa_async import (
     RetryPolicy,
     RetryScheduled,
     ServerError,
+    StillUnknown,
     Timeouts,
     TimeSlot,
     ToolSwitches,
+    UnknownReason,
     VoiceRecord,
     WebhookAuth,
 )
@@ -206,6 +210,25 @@ async def meet_an_error(hamsa: HamsaClient) -> datetime | str | None:
         assert_type(error.certainty, Certainty | None)
         assert_type(error.attempts, int)
     return REFERENCE_PARAM
+
+
+async def settle_a_doubt(hamsa: HamsaClient, error: OutcomeUnknownError) -> datetime | None:
+    assert_type(error.to_number, str | None)
+    assert_type(error.begun_at, datetime | None)
+    assert_type(error.server_ahead, float | None)
+    settled = await hamsa.voice_agents.settle(error)
+    assert_type(settled, Call | NotSeen | StillUnknown)
+    if isinstance(settled, StillUnknown):
+        assert_type(settled.reason, UnknownReason)
+        assert_type(settled.candidates, tuple[str, ...])
+        assert_type(settled.for_a_person, bool)
+        await hamsa.voice_agents.settle(settled, lag=60)
+        return settled.ask_again_at
+    if isinstance(settled, NotSeen):
+        assert_type(settled.control, str)
+        return settled.as_of
+    assert_type(settled.evidence, Evidence | None)
+    return settled.created_at
 
 
 async def judge_by_the_fake() -> None:

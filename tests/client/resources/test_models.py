@@ -82,7 +82,7 @@ def sent_object(kind: Any) -> st.SearchStrategy[dict[str, Any]]:
     known = {
         camel_case(field.alias): hints[field.name]
         for field in attrs.fields(kind)
-        if field.name not in {"extra", "_agent_details"}
+        if field.name not in {"extra", "evidence", "_agent_details"}
     }
     needed = {name: sent(hint) for name, hint in known.items() if _needed(kind, name)}
     if kind in TOOLS:  # by this it is known for what it is
@@ -112,7 +112,7 @@ def back(value: Any) -> Any:
         fields = {
             camel_case(field.alias): back(getattr(value, field.name))
             for field in attrs.fields(type(value))
-            if field.name not in {"extra", "_agent_details"}
+            if field.name not in {"extra", "evidence", "_agent_details"}
         }
         return {
             **as_sent(value.extra),
@@ -158,7 +158,9 @@ def test_nothing_that_is_sent_is_lost(kind: Any) -> None:
 def test_null_is_none_wherever_it_may_be(kind: Any) -> None:
     """Every field but an id may be null."""
     fields = [
-        field for field in attrs.fields(kind) if field.name not in {"extra", "_agent_details"}
+        field
+        for field in attrs.fields(kind)
+        if field.name not in {"extra", "evidence", "_agent_details"}
     ]
     data = {
         camel_case(field.alias): "id" if field.default is attrs.NOTHING else None
@@ -200,7 +202,7 @@ def poisoned(hint: Any, depth: int = 3) -> Any:
             if field.default is attrs.NOTHING
             else poisoned(hints[field.name], depth - 1)
             for field in attrs.fields(hint)
-            if field.name not in {"extra", "_agent_details"}
+            if field.name not in {"extra", "evidence", "_agent_details"}
         }
         return {**fields, "apiKey": SECRET, "number2": "+971501234567"}
     if hint in {str, Any}:
