@@ -64,7 +64,8 @@ class PlanOptions:
         from_number: The caller number, as for a run.
         agent: The agent whose variables are compared with the columns; needs a key.
         rate: Call starts per second, or `none` for unpaced. [default: 1]
-        live_calls: The most calls that are placed and not ended.
+        live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
+            with `--rate none`. [default: 10]
         call_length: How many seconds a call lasts on average.
         price: The price of one call at its most, for a ceiling of the cost.
         as_json: Print JSON lines on stdout, one object per contact.
@@ -75,7 +76,7 @@ class PlanOptions:
     from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
     agent: str | None = None
     rate: str | None = None
-    live_calls: int | None = None
+    live_calls: str | None = None
     call_length: float = 90.0
     price: float | None = None
     as_json: Annotated[bool, Parameter(name="--json")] = False
@@ -96,10 +97,16 @@ class RunOptions:
         journal: The file that remembers who was called; by default one of yours.
         concurrency: Requests in flight at the API's door, not conversations. [default: 5]
         rate: Call starts per second, or `none` for unpaced. [default: 1]
+        live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
+            with `--rate none`. [default: 10]
+        retry: Who is tried again, as "no_answer: 1h, 4h"; may be repeated, and goes before the
+            usual rows. `none`: nobody.
+        max_attempts: The most attempts that a contact gets. [default: 5]
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
-        no_wait: End with 7 rather than wait for deferred contacts.
+        no_wait: End with 7 rather than wait for contacts that are due later, or for the ends of
+            calls.
         yes: Ask nothing. Needed where there is no terminal.
         as_json: Print one JSON document on stdout: counts, ending, rows.
         fake: Dial an embedded fake server: no key, no phone rings, a journal of its own that is
@@ -113,6 +120,9 @@ class RunOptions:
     journal: Path | None = None
     concurrency: Annotated[int, Parameter(show_default=False)] = 5
     rate: str | None = None
+    live_calls: str | None = None
+    retry: tuple[str, ...] = ()
+    max_attempts: int | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False

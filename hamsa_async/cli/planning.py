@@ -15,6 +15,7 @@ from rich.table import Table
 from hamsa_async.cli.arguments import (
     read_country,
     read_from_numbers,
+    read_live_calls,
     read_moment,
     read_rate,
 )
@@ -128,11 +129,10 @@ def _pacing(options: PlanOptions) -> Pacing:
         raise ConfigurationError("--call-length is a number of seconds, more than 0")
     if options.price is not None and options.price < 0:
         raise ConfigurationError("--price is the price of a call, 0 or more")
-    if options.live_calls is not None and options.live_calls < 1:
-        raise ConfigurationError("--live-calls must be 1 or more")
+    rate = read_rate(options.rate, _RATE)
     return Pacing(
-        rate=read_rate(options.rate, _RATE),
-        live_calls=options.live_calls,
+        rate=rate,
+        live_calls=read_live_calls(options.live_calls, rate),
         call_length=timedelta(seconds=options.call_length),
     )
 

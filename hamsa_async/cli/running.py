@@ -16,11 +16,13 @@ from hamsa_async.cli.arguments import (
     read_concurrency,
     read_country,
     read_from_numbers,
+    read_live_calls,
     read_name,
     read_naming,
     read_params,
     read_policies,
     read_rate,
+    read_retries,
     read_share,
 )
 from hamsa_async.cli.asking import can_ask, confirmed
@@ -41,7 +43,9 @@ from hamsa_async.dialer import (
     Loaded,
     Run,
 )
+from hamsa_async.dialer.campaign import MAX_ATTEMPTS
 from hamsa_async.dialer.policy import PACKS, read_policy
+from hamsa_async.dialer.retries import DEFAULT_ROWS
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
 
 GRACE: Final = 10.0  # seconds that requests in flight get to settle after a signal
@@ -71,7 +75,8 @@ async def run_campaign(contacts: Path | None, options: RunOptions, reading: List
 def _check(options: RunOptions, reading: ListOptions) -> None:
     """What was typed must make sense, before anything is opened."""
     read_concurrency(options.concurrency)
-    read_rate(options.rate, _RATE)
+    read_live_calls(options.live_calls, read_rate(options.rate, _RATE))
+    read_retries(options.retry)
     read_params(options.param)
     read_share(options.max_invalid)
     read_from_numbers(options.from_number, read_country(reading.country))
@@ -111,10 +116,12 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
         country=country,
         rate=read_rate(options.rate, _FAKE_RATE),
         concurrency=options.concurrency,
+        live_calls=read_live_calls(options.live_calls or "none", None),
+        retries=read_retries(options.retry) or (),  # an hour is long for a demonstration
     )
     with _temporary_folder() as folder, _example() as example:
         async with (
-            FakeHamsa(agents=None, latency=(0.05, 0.4)) as fake,
+            FakeHamsa(agents=None, latency=(0.05, 0.4), call_seconds=(0.5, 3.0)) as fake,
             _client(options, FAKE_API_KEY, fake.base_url) as client,
             Dialer(client, journal=folder / "journal.db") as dialer,
         ):
@@ -160,6 +167,8 @@ async def _campaign(
     country = read_country(reading.country) or kept.get("country")
     agent = options.agent or kept.get("voice_agent_id")
     policy = read_policies(options.policy) or kept.get("policy")
+    rate = read_rate(options.rate, _RATE)
+    retries = read_retries(options.retry)
     if agent is None:
         raise ConfigurationError(
             "--agent is needed: the id of the agent that speaks; the dashboard shows it"
@@ -173,8 +182,11 @@ async def _campaign(
         policy=policy,
         params=read_params(options.param) or kept.get("params") or {},
         country=country,
-        rate=read_rate(options.rate, _RATE),
+        rate=rate,
         concurrency=options.concurrency,
+        live_calls=read_live_calls(options.live_calls, rate),
+        retries=kept.get("retries", DEFAULT_ROWS) if retries is None else retries,
+        max_attempts=options.max_attempts or kept.get("max_attempts", MAX_ATTEMPTS),
     )
 
 

@@ -25,6 +25,7 @@ class Standing:
     last_run: RunRecord | None
     counts: Mapping[ContactState, int]
     reasons: Mapping[tuple[ContactState, str], int]
+    outcomes: Mapping[tuple[ContactState, str], int]
     next_at: datetime | None
 
     def as_json(self) -> dict[str, Any]:
@@ -51,6 +52,10 @@ class Standing:
                 {"state": state, "reason": reason, "count": count}
                 for (state, reason), count in self.reasons.items()
             ],
+            "outcomes": [
+                {"state": state, "outcome": outcome, "count": count}
+                for (state, outcome), count in self.outcomes.items()
+            ],
             "next_at": None if self.next_at is None else self.next_at.isoformat(),
         }
 
@@ -66,6 +71,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         last_run=await journal.last_run(record.id),
         counts=await journal.counts(record.id),
         reasons=await journal.reasons(record.id),
+        outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
     )
 
@@ -74,7 +80,7 @@ def standing_table(standing: Standing) -> RenderableType:
     """Show it to a person."""
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
-        counts_table(standing.counts, standing.reasons, MEANINGS),
+        counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
         Text(""),
     )
 

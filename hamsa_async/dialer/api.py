@@ -1,11 +1,19 @@
 """What the dialer needs of the API: so little that a function can stand in for it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 from hamsa_async._limits import Pace
 from hamsa_async.config import ClientConfig
-from hamsa_async.models import AgentDetails, Call, CallRequest, Project
+from hamsa_async.models import (
+    AgentDetails,
+    Call,
+    CallRequest,
+    Conversation,
+    ConversationSummary,
+    Project,
+)
 
 
 class VoiceAgentsApi(Protocol):
@@ -22,6 +30,22 @@ class VoiceAgentsApi(Protocol):
 
     async def get(self, voice_agent_id: str) -> AgentDetails:
         """Read an agent."""
+
+
+class ConversationsApi(Protocol):
+    """Reads what became of calls."""
+
+    def list(
+        self,
+        *,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+        page_size: int = 100,
+    ) -> AsyncIterable[ConversationSummary]:
+        """List the project's calls in brief, every row; see `Conversations.list`."""
+
+    async def get(self, conversation_id: str) -> Conversation:
+        """Read one call in full."""
 
 
 class ProjectsApi(Protocol):
@@ -41,6 +65,10 @@ class Api(Protocol):
     @property
     def voice_agents(self) -> VoiceAgentsApi:
         """Calls and agents."""
+
+    @property
+    def conversations(self) -> ConversationsApi:
+        """What became of calls."""
 
     @property
     def projects(self) -> ProjectsApi:

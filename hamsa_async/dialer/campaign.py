@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -11,12 +11,23 @@ import attrs
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
 from hamsa_async.dialer.policy import Policy, read_policy
+from hamsa_async.dialer.retries import DEFAULT_ROWS, Retries
 from hamsa_async.errors import ConfigurationError
 
 HAMSA_DEFAULT: Final = "hamsa-default"
 """As `from_number`: take the API's own fallback number, knowingly. It is a foreign one."""
 
+LIVE_CALLS: Final = 10
+"""The most live calls, where nothing else is said."""
+
+MAX_ATTEMPTS: Final = 5
+"""The most attempts that a contact gets, where nothing else is said."""
+
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def _as_rows(rows: Iterable[str]) -> tuple[str, ...]:
+    return tuple(rows)
 
 
 def _check_text(_instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
@@ -47,8 +58,8 @@ def _is_caller(number: object) -> bool:
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate` and `concurrency` are dials of a run: they may differ from run to run. All other
-    settings belong to the campaign, and a run with others must accept the change.
+    `rate`, `concurrency` and `live_calls` are dials of a run: they may differ from run to run.
+    All other settings belong to the campaign, and a run with others must accept the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -81,6 +92,20 @@ class Campaign:
     concurrency: int = 5
     """Requests in flight at the API's door, not conversations."""
 
+    live_calls: int | None = attrs.field(
+        default=attrs.Factory(
+            lambda self: None if self.rate is None else LIVE_CALLS, takes_self=True
+        )
+    )
+    """Calls that are placed and have not ended, at once. `None`: not capped, as it is by default
+    where the rate is unpaced."""
+
+    retries: Sequence[str] = attrs.field(default=DEFAULT_ROWS, converter=_as_rows)
+    """Who is tried again, and when; see `hamsa_async.dialer.retries`. `()`: nobody."""
+
+    max_attempts: int = MAX_ATTEMPTS
+    """The most attempts that a contact gets, the first one included."""
+
     def __attrs_post_init__(self) -> None:
         self._check_params()
         self.read_policy()
@@ -90,9 +115,13 @@ class Campaign:
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             msg = "rate must be more than 0 call starts per second, or None for unpaced"
             raise ConfigurationError(msg)
-        if isinstance(self.concurrency, bool) or self.concurrency < 1:
-            msg = "concurrency must be a whole number, 1 or more"
-            raise ConfigurationError(msg)
+        for name in ("concurrency", "live_calls", "max_attempts"):
+            value = getattr(self, name)
+            if value is None and name == "live_calls":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigurationError(f"{name} must be a whole number, 1 or more")
+        self.retry_table()
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -125,6 +154,14 @@ class Campaign:
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"params hold what JSON cannot: {error}") from None
 
+    def retry_table(self) -> Retries:
+        """The rows of `retries`, read.
+
+        Raises:
+            ConfigurationError: One cannot be understood.
+        """
+        return Retries.read(self.retries, max_attempts=self.max_attempts)
+
     def settings(self) -> dict[str, Any]:
         """What belongs to the campaign and is kept in the journal, as JSON."""
         given = self.from_number
@@ -134,4 +171,13 @@ class Campaign:
             "policy": list(self.policy) if isinstance(self.policy, tuple) else self.policy,
             "params": dict(self.params),
             "country": self.country,
+            "retries": list(self.retries),
+            "max_attempts": self.max_attempts,
         }
+
+
+SETTINGS_SINCE: Final[Mapping[str, Any]] = {
+    "retries": list(DEFAULT_ROWS),
+    "max_attempts": MAX_ATTEMPTS,
+}
+"""What a journal means that was written before there were these settings."""

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from hamsa_async._masking import mask_text
 from hamsa_async.dialer.api import Api
-from hamsa_async.dialer.campaign import Campaign
+from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.contract import Contract, ContractCheck
@@ -20,6 +20,7 @@ from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import ContactState
+from hamsa_async.dialer.observer import LONGEST_CALL, LOOK_EVERY, Observer
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
@@ -38,6 +39,7 @@ __all__ = ["Dialer", "Loaded", "Run"]
 
 _LOOKED_AT: Final = 200  # contacts whose params are compared with the agent, on resuming
 _RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
+_LOOK_NEAR: Final = timedelta(seconds=1)  # a server on this machine costs nothing to ask
 
 _NO_NUMBER: Final = (
     "there is no caller number: give from_number (--from), or a from_number column;"
@@ -60,6 +62,8 @@ class Dialer:
             (used, never closed).
         clock: What time it is (aware); for tests.
         probe_every: How often a host is tried that cannot be reached.
+        look_every: How often the list of calls is read while calls are open. By default every
+            15 seconds, and every second where the server is on this machine.
     """
 
     def __init__(
@@ -69,11 +73,13 @@ class Dialer:
         journal: str | Path | Journal,
         clock: Callable[[], datetime] = utc_now,
         probe_every: timedelta = PROBE_EVERY,
+        look_every: timedelta | None = None,
     ) -> None:
         self._client = client
         self._given = journal
         self._clock = clock
         self._probe_every = probe_every
+        self._look_every = look_every
         self._opened: Journal | None = None
         self._project: Project | None = None
         self._runs: list[Run] = []
@@ -183,8 +189,8 @@ class Dialer:
             contacts: See `load`.
             accept_changes: See `load`.
             max_invalid: See `load`.
-            wait: Wait for deferred contacts. `False` ends the run with `Ending.NOTHING_NOW`, as
-                it does where no waiting would help.
+            wait: Wait for contacts that are due later, and for the ends of placed calls. `False`
+                ends the run with `Ending.NOTHING_NOW`, as it does where no waiting would help.
 
         Returns:
             An async iterator; the run begins with its first step. See `Run` for leaving it
@@ -370,6 +376,8 @@ class Dialer:
             campaign,
             loaded.campaign,
             self._client.voice_agents,
+            observe=lambda changed: self._observer(run, loaded, changed),
+            longest=_longest(loaded.agent),
             tell=run.tell,
             ready=run.ready,
             wait=wait,
@@ -389,6 +397,19 @@ class Dialer:
             raise
         run.counts = await journal.counts(campaign)
         run.tell(await journal.end_run(run_id, campaign, finish.ending, finish.reason))
+
+    def _observer(self, run: Run, loaded: Loaded, changed: Callable[[], None]) -> Observer:
+        near = _LOOK_NEAR if self._client.config.is_loopback else LOOK_EVERY
+        return Observer(
+            self.journal,
+            loaded.record.id,
+            self._client.conversations,
+            retries=loaded.campaign.retry_table(),
+            tell=run.tell,
+            changed=changed,
+            clock=self._clock,
+            every=self._look_every or near,
+        )
 
     @contextlib.contextmanager
     def _occupied(self, name: str) -> Iterator[None]:
@@ -456,7 +477,14 @@ def _check_contract(contract: Contract) -> None:
         )
 
 
+def _longest(agent: AgentDetails) -> timedelta:
+    """How long a call by an agent can last."""
+    seconds = agent.max_call_duration
+    return LONGEST_CALL if seconds is None else timedelta(seconds=seconds)
+
+
 def _setting_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    before = {**SETTINGS_SINCE, **before}
     return [
         _change(name, before.get(name), value)
         for name, value in now.items()

@@ -19,7 +19,7 @@ import attrs
 
 from hamsa_async._limits import Pace
 from hamsa_async._masking import mask_text
-from hamsa_async._pull import Pull
+from hamsa_async._pull import Pull, see_through
 from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.events import DialerEvent, EventKind
@@ -33,9 +33,13 @@ from hamsa_async.dialer.machine import (
     ends_campaign,
     happening_after,
 )
+from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
 from hamsa_async.models import Call, CallRequest
+
+CALLS_OPEN: Final = "calls_open"
+"""Why a run waits, or ends, when only the ends of placed calls are outstanding."""
 
 _READ_AHEAD: Final = 200  # contacts read at once
 _REASON_LIMIT: Final = 200
@@ -46,10 +50,10 @@ class Ending(enum.StrEnum):
     """How a run ended."""
 
     DONE = "done"
-    """Nothing is left to dial."""
+    """Nothing is left to dial, and every placed call has ended."""
     NOTHING_NOW = "nothing_now"
-    """What is left may not be dialed yet, and the run was told not to wait; or waiting would
-    not help, because what holds it is a call whose outcome is unknown."""
+    """What is left may not be dialed yet, or calls have not ended, and the run was told not to
+    wait; or waiting would not help, because what holds it is a call whose outcome is unknown."""
     INTERRUPTED = "interrupted"
     """It was stopped; running it again resumes."""
     HALTED = "halted"
@@ -63,7 +67,7 @@ class Finish:
     ending: Ending
     reason: str | None = None
     next_at: datetime | None = None
-    """When the first deferred contact is due, for `NOTHING_NOW`."""
+    """When the first contact is due that waits, for `NOTHING_NOW`."""
 
 
 class _HeldBackError(Exception):
@@ -118,9 +122,11 @@ class Runner:
         campaign_id: The campaign's id in it; the caller holds its claim.
         campaign: Its settings.
         api: Places the calls.
+        observe: Makes what sees how they end; it is given what to call when one has.
+        longest: How long a call by the campaign's agent can last.
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
-        wait: Whether to wait for deferred contacts.
+        wait: Whether to wait for contacts that are due later, and for the ends of calls.
         clock: What time it is (aware).
         probe_every: How often an unreachable host is tried.
     """
@@ -132,6 +138,8 @@ class Runner:
         campaign: Campaign,
         api: VoiceAgentsApi,
         *,
+        observe: Callable[[Callable[[], None]], Observer],
+        longest: timedelta,
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
         wait: bool,
@@ -153,6 +161,9 @@ class Runner:
         self._judge = self._rules.ruling if self._rules.policy.asks_for_place else None
         self._in_hand: dict[int, _Dial] = {}
         self._settled = asyncio.Event()
+        self._observer = observe(self._settled.set)
+        self._longest = longest
+        self._told_waiting: Mapping[str, Any] = {}
         self._is_over = False
         self._finish: Finish | None = None
         self._source = self._candidates()
@@ -172,9 +183,25 @@ class Runner:
             Nobody more is dialed. What was intended and not sent is written down as such, and
             what may have been sent as unknown.
         """
+        await self._observer.begin()
         async with contextlib.aclosing(self._source):
-            await self._pull.run()
+            observing = asyncio.create_task(self._observe())
+            try:
+                await self._pull.run()
+            finally:
+                observing.cancel()
+                await see_through(asyncio.wait([observing]))
+        if not observing.cancelled():
+            observing.result()
         return self._finish or Finish(ending=Ending.DONE)
+
+    async def _observe(self) -> None:
+        """See how calls end; nobody more is dialed where that cannot be written down."""
+        try:
+            await self._observer.watch()
+        except Exception:
+            self._dial_no_more()
+            raise
 
     def _end(self, finish: Finish) -> None:
         if self._finish is None:
@@ -221,6 +248,7 @@ class Runner:
             for candidate in [each for each in batch if each.id not in self._in_hand]:
                 await self._ready()
                 await self._until_reachable()
+                await self._until_room()
                 found = True
                 yield candidate
             if at_end:
@@ -230,32 +258,58 @@ class Runner:
 
     async def _more_to_come(self) -> bool:
         """Nothing can be dialed this moment: wait for what may come, or say that it is over."""
+        self._settled.clear()
         if self._in_hand:
             # What is in hand may come back to be dialed.
-            await self._until_settled()
+            await self._settled.wait()
             return True
         following = await self._journal.next_due(self._id, freed_by_time=self._wait)
-        if following is not None and self._wait:
-            await self._until(*following)
+        live = self._observer.live
+        if self._wait and (following is not None or live):
+            await self._until(following, live)
             return True
         following = following or await self._journal.next_due(self._id)
-        if following is not None:
-            until, reason = following
+        if following is not None or live:
+            until, reason = following or (None, CALLS_OPEN)
             # A run that would have waited knows that no time frees what is left.
             self._finish = Finish(
                 ending=Ending.NOTHING_NOW, reason=reason, next_at=None if self._wait else until
             )
         return False
 
-    async def _until(self, moment: datetime, reason: str) -> None:
-        if moment > self._clock():
-            await self._note(EventKind.WAITING, {"until": moment.isoformat(), "reason": reason})
-        while (pause := (moment - self._clock()).total_seconds()) > 0:  # noqa: ASYNC110 - a time
-            await asyncio.sleep(min(pause, _LOOK_AT_CLOCK))
+    async def _until(self, following: tuple[datetime, str] | None, live: int) -> None:
+        """Wait for a contact's time to come, or for a call to end."""
+        moment, reason = following or (None, CALLS_OPEN)
+        if moment is None or moment > self._clock():
+            until = None if moment is None else moment.isoformat()
+            await self._tell_waiting({"until": until, "reason": reason}, live)
+        while not self._settled.is_set():
+            pause = _LOOK_AT_CLOCK
+            if moment is not None:
+                pause = min(pause, (moment - self._clock()).total_seconds())
+            if pause <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._settled.wait()
+
+    async def _tell_waiting(self, why: Mapping[str, Any], live: int) -> None:
+        if why != self._told_waiting:
+            self._told_waiting = why
+            known = {name: value for name, value in why.items() if value is not None}
+            await self._note(EventKind.WAITING, {**known, "live": live})
 
     async def _until_settled(self) -> None:
         self._settled.clear()
         await self._settled.wait()
+
+    async def _until_room(self) -> None:
+        """Keep to the number of calls that may be live at once."""
+        most = self._campaign.live_calls
+        if most is None:
+            return
+        while self._observer.live + len(self._in_hand) >= most:
+            await self._until_settled()
 
     async def _until_reachable(self) -> None:
         """While the host is unreachable let one through now and then, and nobody else."""
@@ -313,7 +367,8 @@ class Runner:
                 await self._settle(dial, _lost(type(error).__name__))
             raise
         else:
-            await self._settle(dial, _placed(call))
+            await self._settle(dial, self._placed(dial, call))
+            self._observer.placed(dial.attempt_id)
             await self._watch(sent=True)
 
     async def _look_first(self, dial: _Dial) -> None:
@@ -373,6 +428,16 @@ class Runner:
             reference=dial.attempt_id,
         )
 
+    def _placed(self, dial: _Dial, call: Call) -> Settlement:
+        longest = self._longest if dial.candidate.agent_id is None else LONGEST_CALL
+        return Settlement(
+            state=AttemptState.PLACED,
+            happening=Happening.PLACED,
+            call_id=call.id,
+            placed_at=call.created_at,
+            ends_by=self._clock() + longest + LEEWAY,
+        )
+
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
@@ -397,10 +462,6 @@ class AttemptIds:
     def next(self) -> str:
         """Make one."""
         return f"att_{time.time_ns() // 1_000_000:012x}{self._run}{next(self._count):08x}"
-
-
-def _placed(call: Call) -> Settlement:
-    return Settlement(state=AttemptState.PLACED, happening=Happening.PLACED, call_id=call.id)
 
 
 def _lost(reason: str) -> Settlement:

@@ -356,7 +356,9 @@ def command(tmp_path: Path, _environment_of_nobody: None) -> Iterator[Command]:
 
 def serving(command: Command, ledger: Path, *options: object) -> Server:
     """Start a fake server and wait until it listens."""
-    process = command.start("fake", "--ledger", ledger, *options)
+    # Calls are over as soon as somebody looks: each look is a second apart.
+    usual = ("--call-seconds", "0", "--outcomes", "COMPLETED")
+    process = command.start("fake", "--ledger", ledger, *usual, *options)
     assert process.stderr is not None
     line = process.stderr.readline()
     found = re.search(r"HAMSA_BASE_URL=(\S+)", line)

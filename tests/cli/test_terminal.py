@@ -85,9 +85,9 @@ def test_ctrl_c_while_dialing(serve: Any, dial_at: Any, contacts: Any, terminal:
     """On a narrow terminal, resized meanwhile: the board stays whole, and the cursor comes back."""
     dial = dial_at(serve("--latency", "0.05"))
     shown = terminal(dial.command, *dial.args(contacts(300)), columns=60)
-    shown.expect("placed ")
+    shown.expect("done ")
     shown.resize(40, 20)
-    shown.expect("placed ")
+    shown.expect("done ")
     shown.type("\x03")
     code, text = shown.to_the_end()
     assert code == 130
@@ -95,7 +95,7 @@ def test_ctrl_c_while_dialing(serve: Any, dial_at: Any, contacts: Any, terminal:
     assert "interrupted (SIGINT)" in plain(text)
     assert "Traceback" not in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
-    assert dial.counts().keys() == {"placed", "pending"}
+    assert dial.counts().keys() - {"placed", "done"} == {"pending"}
 
 
 def test_second_ctrl_c(dial: Any, contacts: Any, terminal: Any, tools: Any) -> None:
@@ -117,10 +117,10 @@ def test_closed_terminal(serve: Any, dial_at: Any, contacts: Any, terminal: Any)
     """Closing the window is a SIGHUP: what is in flight settles, and the journal resumes."""
     dial = dial_at(serve("--latency", "0.05"))
     shown = terminal(dial.command, *dial.args(contacts(300)))
-    shown.expect("placed ")
+    shown.expect("done ")
     shown.close()
     assert shown.process.wait(60) == 130
-    assert dial.counts().keys() == {"placed", "pending"}
+    assert dial.counts().keys() - {"placed", "done"} == {"pending"}
     assert dial.status()["last_run"]["reason"] == "SIGHUP"
 
 

@@ -55,7 +55,7 @@ async def crash(world: Any, journal: Any, *, concurrency: int = 4) -> None:
     loop.set_exception_handler(lambda *_: None)  # a dead process reports nothing
     dialer = world.dialer(journal=journal)
     await dialer.__aenter__()
-    run = dialer.run(world.campaign(concurrency=concurrency), world.rows(20))
+    run = dialer.run(world.campaign(concurrency=concurrency), world.rows(20), wait=False)
     with pytest.raises((Crash, asyncio.CancelledError)):
         async for _ in run:
             pass
@@ -73,7 +73,7 @@ async def test_a_crash_around_each_write(world: Any, method: str, when: str, nth
     async with await SqliteJournal.open(world.path) as journal:
         await crash(world, CrashingJournal(journal, method, when, nth))
     run, _ = await world.run()
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert set(run.counts) <= {ContactState.PLACED, ContactState.UNKNOWN}
     assert run.counts.get(ContactState.UNKNOWN, 0) <= 4
     await world.judge(20)
@@ -132,6 +132,7 @@ class FailingApi:
     def __init__(self, real: Any, nth: int, *, after: bool) -> None:
         self.config = real.config
         self.projects = real.projects
+        self.conversations = real.conversations
         self.voice_agents = self
         self.get = real.voice_agents.get
         self._attempt = real.voice_agents.attempt

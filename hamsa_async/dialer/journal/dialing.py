@@ -3,11 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hamsa_async.dialer.events import DialerEvent, EventKind
-from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
+from hamsa_async.dialer.journal.ending import end_call, lapse
+from hamsa_async.dialer.journal.records import CallEnd, Candidate, Held, Settlement
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
@@ -21,6 +22,7 @@ from hamsa_async.dialer.machine import (
     Happening,
     move,
 )
+from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
 LOOK_AGAIN: Final = timedelta(seconds=60)
@@ -47,24 +49,24 @@ _LOOK: Final = (
 )
 # An attempt may have rung at any moment up to its end.
 _RINGS: Final = (
-    "SELECT state, coalesce(settled_at, intended_at) FROM attempts WHERE phone_number = ?"
-    f" AND state IN ({quoted(MAY_HAVE_RUNG)})"
+    "SELECT state, coalesce(ended_at, settled_at, intended_at), ends_by FROM attempts"
+    f" WHERE phone_number = ? AND state IN ({quoted(MAY_HAVE_RUNG)})"
 )
 _HOLD: Final = "UPDATE contacts SET state = ?, reason = ?, detail = ?, due_at = ? WHERE id = ?"
 _DIAL: Final = (
     f"UPDATE contacts SET state = '{move(ContactState.PENDING, Happening.INTENDED)}',"
-    " reason = NULL, detail = NULL, due_at = NULL WHERE id = ?"
+    " reason = NULL, detail = NULL, due_at = NULL, call_id = NULL WHERE id = ?"
 )
 _INTEND: Final = (
     "INSERT INTO attempts (id, campaign, contact, phone_number, state, intended_at, zone,"
     f" zone_source) VALUES (?, ?, ?, ?, '{AttemptState.INTENDED}', ?, ?, ?)"
 )
 _SETTLE_ATTEMPT: Final = (
-    "UPDATE attempts SET state = ?, settled_at = ?, call_id = ?, status = ?, reason = ?"
-    f" WHERE id = ? AND state = '{AttemptState.INTENDED}'"
+    "UPDATE attempts SET state = ?, settled_at = ?, call_id = ?, status = ?, reason = ?,"
+    f" placed_at = ?, ends_by = ? WHERE id = ? AND state = '{AttemptState.INTENDED}'"
 )
 _SETTLE_CONTACT: Final = (
-    "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id),"
+    "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id), due_at = ?,"
     f" attempts = attempts + ? WHERE id = ? AND state = '{ContactState.DIALING}'"
 )
 _NO_RULES: Final = Ruling(allowed=True)
@@ -131,11 +133,13 @@ class Scribe:
         if found is None or found[0] not in DIALABLE:
             return Held(event=None)
         state, reason, was_called, is_suppressed = found
+        again = state == ContactState.RETRY
         expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
         if expires_at is not None and expires_at <= now:
             values = (move(state, Happening.EXPIRED).value, EXPIRED, None, None, candidate.id)
             connection.execute(_HOLD, values)
-            return Held(event=self.event(connection, now, EventKind.EXPIRED, candidate=candidate))
+            kind = EventKind.GIVEN_UP if again else EventKind.EXPIRED
+            return Held(event=self.event(connection, now, kind, candidate=candidate))
         if is_suppressed:
             return self._skip(connection, now, candidate, state, _SUPPRESSED)
         rule = _number_rule(connection, candidate.phone_number, now) if was_called else None
@@ -144,7 +148,7 @@ class Scribe:
             return self._defer(connection, now, candidate, (state, reason), held)
         if judge is None:
             return _NO_RULES
-        history = history_of(connection, candidate.phone_number)
+        history = history_of(connection, now, candidate.phone_number)
         ruling = judge(candidate, history, to_moment(now))
         if ruling.allowed:
             return ruling
@@ -164,7 +168,7 @@ class Scribe:
         skipped = move(state, Happening.SKIPPED).value
         connection.execute(_HOLD, (skipped, ruling.reason, ruling.detail, None, candidate.id))
         data = {"reason": ruling.reason}
-        kind = EventKind.SKIPPED
+        kind = EventKind.GIVEN_UP if state == ContactState.RETRY else EventKind.SKIPPED
         return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
 
     def _defer(
@@ -186,7 +190,11 @@ class Scribe:
         connection.execute(_HOLD, values)
         if before == (deferred, ruling.reason):
             return Held(event=None)  # nothing new to tell
-        data = {"reason": ruling.reason, "until": until.isoformat()}
+        data = {
+            "reason": ruling.reason,
+            "until": until.isoformat(),
+            **({"again": True} if before[0] == ContactState.RETRY else {}),
+        }
         kind = EventKind.DEFERRED
         return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
 
@@ -204,16 +212,22 @@ class Scribe:
             JournalError: The attempt is not open: somebody else has judged it, who must not.
         """
         returned = end.happening is Happening.RETURNED
+        again = returned and candidate.again
+        happening = Happening.RETURNED_AGAIN if again else end.happening
         settled = connection.execute(
             _SETTLE_ATTEMPT,
-            (end.state.value, now, end.call_id, end.status, end.reason, attempt_id),
+            (
+                *(end.state.value, now, end.call_id, end.status, end.reason),
+                *(_millis(end.placed_at), _millis(end.ends_by), attempt_id),
+            ),
         )
         moved = connection.execute(
             _SETTLE_CONTACT,
             (
-                move(ContactState.DIALING, end.happening).value,
+                move(ContactState.DIALING, happening).value,
                 None if returned else end.reason,
                 end.call_id,
+                now if again else None,
                 end.state in COUNTED_ATTEMPTS and not returned,
                 candidate.id,
             ),
@@ -223,7 +237,12 @@ class Scribe:
                 f"attempt {attempt_id} was settled by somebody else: two dialers run campaign"
                 f" {self._name}, which its lock should have prevented"
             )
-        data = {"call_id": end.call_id, "status": end.status, "reason": end.reason}
+        data = {
+            "call_id": end.call_id,
+            "status": end.status,
+            "reason": end.reason,
+            "again": again or None,
+        }
         return self.event(
             connection,
             now,
@@ -231,6 +250,28 @@ class Scribe:
             candidate=candidate,
             attempt_id=attempt_id,
             data={name: value for name, value in data.items() if value is not None},
+        )
+
+    def end_call(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        attempt_id: str,
+        end: CallEnd,
+        retries: Retries,
+    ) -> DialerEvent | None:
+        """Write down how a placed call ended, if that is not known already."""
+        written = end_call(connection, now, attempt_id, end, retries)
+        if written is None:
+            return None
+        contact = Candidate(id=written.contact, row=written.row, phone_number="")
+        return self.event(
+            connection,
+            now,
+            written.kind,
+            candidate=contact,
+            attempt_id=attempt_id,
+            data=written.data,
         )
 
     def take_back(
@@ -298,6 +339,10 @@ class Scribe:
         )
 
 
+def _millis(moment: datetime | None) -> int | None:
+    return None if moment is None else to_millis(moment)
+
+
 def _number_rule(
     connection: sqlite3.Connection, phone_number: str, now: int
 ) -> tuple[str, int] | None:
@@ -305,7 +350,10 @@ def _number_rule(
     rings = connection.execute(_RINGS, (phone_number,)).fetchall()
     if not rings:
         return None
-    if any(state in OPEN_ATTEMPTS for state, _ in rings):
-        return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
-    free_at = max(at for _, at in rings) + _GAP_MILLIS
+    for state, _, ends_by in rings:
+        if state == AttemptState.PLACED and ends_by is not None and ends_by <= now:
+            lapse(connection, now, phone_number)
+        elif state in OPEN_ATTEMPTS:
+            return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
+    free_at = max(at for _, at, _ in rings) + _GAP_MILLIS
     return (GAP, free_at) if free_at > now else None

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.records import (
+    CallEnd,
     CampaignRecord,
     Candidate,
     Held,
     Identity,
+    OpenCall,
     ReportRow,
     RunRecord,
     Settlement,
@@ -23,6 +25,7 @@ from hamsa_async.dialer.journal.records import (
 from hamsa_async.dialer.journal.ruling import Judge
 from hamsa_async.dialer.machine import ContactState
 from hamsa_async.dialer.policy import History
+from hamsa_async.dialer.retries import Retries
 
 
 class Journal(Protocol):
@@ -109,12 +112,12 @@ class Journal(Protocol):
         """Contacts to be called, by their place in the list, past contact `after`."""
 
     async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
-        """Deferred contacts whose time has come."""
+        """Contacts whose time has come: those deferred first, then those to be tried again."""
 
     async def next_due(
         self, campaign: int, *, freed_by_time: bool = False
     ) -> tuple[datetime, str] | None:
-        """When the first deferred contact is due, and for what reason it waits.
+        """When the first contact is due that is deferred or tried again, and why it waits.
 
         With `freed_by_time`, of those that time alone sets free: not where a call to the number
         is unknown, which somebody must settle first.
@@ -167,10 +170,29 @@ class Journal(Protocol):
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
         """Write down something that happened to the run."""
 
+    # -- what becomes of calls
+
+    async def open_calls(self, campaign: int) -> Sequence[OpenCall]:
+        """Placed calls whose end was not seen, in the order in which they were placed."""
+
+    async def end_call(
+        self, campaign: int, attempt_id: str, end: CallEnd, retries: Retries
+    ) -> DialerEvent | None:
+        """Write down how a call ended, and whether its contact is tried again.
+
+        Gives `None` where that is known already: what comes late or twice changes nothing.
+
+        Cancellation:
+            It is written all the same.
+        """
+
     # -- looking
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         """Contacts by state; they add up to the rows of the list."""
+
+    async def outcomes(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
+        """Contacts by state and how their last call ended, where one has."""
 
     async def reasons(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
         """Contacts by state and reason, where there is one."""

@@ -1,6 +1,6 @@
 """The values that go in and out of a journal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +59,8 @@ class Candidate:
     consent_at: datetime | None = None
     suspect: bool = False
     """Whether it looked as if a rule held it: worth a look before it waits for its turn."""
+    again: bool = False
+    """Whether it is being tried again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +81,38 @@ class Settlement:
     status: int | None = None
     reason: str | None = None
     """A short code or the API's own words, masked."""
+    placed_at: datetime | None = None
+    """When the call was placed, as the server says."""
+    ends_by: datetime | None = None
+    """When a placed call must have ended; from then on nobody waits to see it."""
+
+
+@attrs.frozen(kw_only=True)
+class OpenCall:
+    """A placed call whose end was not seen."""
+
+    attempt_id: str
+    call_id: str
+    placed_at: datetime | None
+    """When, as the server says."""
+    settled_at: datetime
+    """When we heard of it."""
+    ends_by: datetime
+
+
+@attrs.frozen(kw_only=True)
+class CallEnd:
+    """How a placed call ended, to be written down."""
+
+    call_id: str
+    outcome: str
+    """The API's last status in lower case, or `unseen`."""
+    ended_at: datetime
+    duration: float | None = None
+    cost: float | None = None
+    recording: str | None = attrs.field(default=None, repr=False)
+    transcript: Sequence[Mapping[str, Any]] | None = attrs.field(default=None, repr=False)
+    result: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +128,15 @@ class ReportRow:
     attempts: int
     call_id: str | None
     due_at: datetime | None
+    outcome: str | None = None
+    """How its last call ended."""
+    duration: float | None = None
+    """Seconds."""
+    cost: float | None = None
+    """In the API's own unit."""
+    recording: str | None = attrs.field(default=None, repr=False)
+    """A link that expires."""
+    result: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -20,14 +20,17 @@ from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks
 from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
+from hamsa_async.dialer.journal.ending import open_calls
 from hamsa_async.dialer.journal.examination import problems_in
 from hamsa_async.dialer.journal.listing import ListStage
 from hamsa_async.dialer.journal.records import (
+    CallEnd,
     CampaignRecord,
     Candidate,
     Held,
     Identity,
     ListDifference,
+    OpenCall,
     ReportRow,
     RunRecord,
     Settlement,
@@ -42,13 +45,14 @@ from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.journal.writer import GroupWriter
 from hamsa_async.dialer.machine import (
     DIALABLE,
+    IN_DOUBT,
     MAY_HAVE_RUNG,
     OPEN_ATTEMPTS,
-    AttemptState,
     ContactState,
 )
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.policy.judging import FINAL_RULES as RULES
+from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import CampaignRunningError, JournalError
 
 __all__ = ["GAP", "MIN_GAP", "NUMBER_OPEN", "SqliteJournal"]
@@ -61,19 +65,20 @@ _PAGE: Final = 1_000  # rows per read
 _SUSPECT: Final = (
     "coalesce(expires_at <= ?, 0) OR EXISTS (SELECT 1 FROM attempts AS a"
     f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
-    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)}) OR coalesce(a.settled_at, a.intended_at) > ?))"
+    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)})"
+    " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
 )
 _CANDIDATE: Final = (
     "SELECT id, row, phone_number, params, from_number, agent_id, expires_at, timezone, consent,"
-    f" consent_at, {_SUSPECT} FROM contacts"
+    f" consent_at, {_SUSPECT}, state = '{ContactState.RETRY}' FROM contacts"
 )
-_DEFERRED: Final = (
-    f"SELECT due_at, reason FROM contacts WHERE campaign = ? AND state = '{ContactState.DEFERRED}'"
-)
-# No time frees a number whose last call is unknown: somebody must find out what became of it.
+# In the order in which they get their turn: fresh ones before those tried again.
+_WAITING: Final = (ContactState.DEFERRED, ContactState.RETRY)
+_NEXT_DUE: Final = "SELECT due_at, coalesce(reason, state) FROM contacts WHERE campaign = ?"
+# No time frees a number whose last call is in doubt: somebody must find out what became of it.
 _FREED_BY_TIME: Final = (
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
-    f" AND a.state = '{AttemptState.UNKNOWN}')"
+    f" AND a.state IN ({quoted(IN_DOUBT)}))"
 )
 # What other rules may see otherwise. What the list says of itself stays.
 _JUDGE_AGAIN_SKIPPED: Final = (
@@ -86,8 +91,10 @@ _JUDGE_AGAIN_DEFERRED: Final = (
 )
 _CAMPAIGN: Final = "SELECT id, name, settings, loaded, created_at FROM campaigns"
 _REPORT: Final = (
-    "SELECT id, row, contact_id, phone_number, state, reason, detail, attempts, call_id, due_at"
-    " FROM contacts WHERE campaign = ? AND id > ? ORDER BY id LIMIT ?"
+    "SELECT c.id, c.row, c.contact_id, c.phone_number, c.state, c.reason, c.detail, c.attempts,"
+    " c.call_id, c.due_at, c.outcome, k.duration, k.cost, k.recording, k.result"
+    " FROM contacts AS c LEFT JOIN calls AS k ON k.id = c.call_id"
+    " WHERE c.campaign = ? AND c.id > ? ORDER BY c.id LIMIT ?"
 )
 _EVENTS: Final = (
     "SELECT e.number, e.at, e.kind, p.name, c.row, e.attempt, e.data FROM events AS e"
@@ -172,7 +179,9 @@ class SqliteJournal:
             if found is not None:
                 return Identity(base_url=found[0], project_id=found[1])
             values = (identity.base_url, identity.project_id)
-            connection.execute("INSERT INTO identity VALUES (1, ?, ?)", values)
+            connection.execute(
+                "INSERT INTO identity (only, base_url, project_id) VALUES (1, ?, ?)", values
+            )
             return identity
 
         owner = await self._writer.write(write)
@@ -359,14 +368,17 @@ class SqliteJournal:
         )
 
     async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
-        return await self._candidates(
-            f"campaign = ? AND state = '{ContactState.DEFERRED}' AND due_at <= ?"
-            " ORDER BY due_at, id LIMIT ?",
-            campaign,
-            to_millis(now),
-            limit,
-            now=now,
-        )
+        for state in _WAITING:
+            found = await self._candidates(
+                f"campaign = ? AND state = '{state}' AND due_at <= ? ORDER BY due_at, id LIMIT ?",
+                campaign,
+                to_millis(now),
+                limit,
+                now=now,
+            )
+            if found:
+                return found
+        return []
 
     async def _candidates(
         self, condition: str, *values: object, now: datetime
@@ -383,8 +395,14 @@ class SqliteJournal:
         self, campaign: int, *, freed_by_time: bool = False
     ) -> tuple[datetime, str] | None:
         condition = _FREED_BY_TIME if freed_by_time else ""
-        found = await self._one(f"{_DEFERRED}{condition} ORDER BY due_at LIMIT 1", campaign)
-        return None if found is None else (to_moment(found[0]), found[1])
+        found = [
+            await self._one(
+                f"{_NEXT_DUE} AND state = '{state}'{condition} ORDER BY due_at LIMIT 1", campaign
+            )
+            for state in _WAITING
+        ]
+        first = min((each for each in found if each is not None), default=None)
+        return None if first is None else (to_moment(first[0]), first[1])
 
     async def hold(
         self, campaign: int, candidate: Candidate, judge: Judge | None = None
@@ -397,7 +415,8 @@ class SqliteJournal:
         return await self._step(campaign, Scribe.intend, candidate, attempt_id, judge)
 
     async def history(self, phone_number: str) -> History:
-        return await self._reader.run(lambda connection: history_of(connection, phone_number))
+        now = to_millis(self._clock())
+        return await self._reader.run(lambda connection: history_of(connection, now, phone_number))
 
     async def contact(self, campaign: int, phone_number: str) -> Candidate | None:
         found = await self._candidates(
@@ -432,6 +451,16 @@ class SqliteJournal:
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
     ) -> DialerEvent:
         return await self._step(campaign, Scribe.settle, candidate, attempt_id, end)
+
+    # -- what becomes of calls
+
+    async def open_calls(self, campaign: int) -> Sequence[OpenCall]:
+        return await self._reader.run(lambda connection: open_calls(connection, campaign))
+
+    async def end_call(
+        self, campaign: int, attempt_id: str, end: CallEnd, retries: Retries
+    ) -> DialerEvent | None:
+        return await self._step(campaign, Scribe.end_call, attempt_id, end, retries)
 
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
         return await self._writer.write(
@@ -469,6 +498,14 @@ class SqliteJournal:
         )
         counted = {ContactState(state): count for state, count in found}
         return {state: counted[state] for state in ContactState if state in counted}
+
+    async def outcomes(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
+        found = await self._reader.fetch(
+            "SELECT state, outcome, count(*) FROM contacts WHERE campaign = ?"
+            " AND outcome IS NOT NULL GROUP BY state, outcome ORDER BY count(*) DESC",
+            campaign,
+        )
+        return {(ContactState(state), outcome): count for state, outcome, count in found}
 
     async def reasons(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
         found = await self._reader.fetch(
@@ -528,7 +565,7 @@ def _moment(millis: int | None) -> datetime | None:
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     contact, place, phone_number, params, from_number, agent_id, expires_at, *more = row
-    timezone, consent, consent_at, suspect = more
+    timezone, consent, consent_at, suspect, again = more
     return Candidate(
         id=contact,
         row=place,
@@ -541,11 +578,13 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         consent=None if consent is None else bool(consent),
         consent_at=_moment(consent_at),
         suspect=bool(suspect),
+        again=bool(again),
     )
 
 
 def _report_row(row: tuple[Any, ...]) -> ReportRow:
-    _, place, contact_id, phone_number, state, reason, detail, attempts, call_id, due_at = row
+    _, place, contact_id, phone_number, state, reason, detail, attempts, call_id, due_at, *end = row
+    outcome, duration, cost, recording, result = end
     return ReportRow(
         row=place,
         contact_id=contact_id,
@@ -556,6 +595,11 @@ def _report_row(row: tuple[Any, ...]) -> ReportRow:
         attempts=attempts,
         call_id=call_id,
         due_at=_moment(due_at),
+        outcome=outcome,
+        duration=duration,
+        cost=cost,
+        recording=recording,
+        result=None if result is None else json.loads(result),
     )
 
 
