@@ -102,6 +102,8 @@ class RunOptions:
         retry: Who is tried again, as "no_answer: 1h, 4h"; may be repeated, and goes before the
             usual rows. `none`: nobody.
         max_attempts: The most attempts that a contact gets. [default: 5]
+        dnc_field: The field of a call's outcome that says that the person is not to be called
+            again. [default: do_not_call]
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
@@ -123,6 +125,7 @@ class RunOptions:
     live_calls: str | None = None
     retry: tuple[str, ...] = ()
     max_attempts: int | None = None
+    dnc_field: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False

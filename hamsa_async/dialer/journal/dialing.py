@@ -11,6 +11,7 @@ from hamsa_async.dialer.journal.ending import end_call, lapse
 from hamsa_async.dialer.journal.records import CallEnd, Candidate, Held, Settlement
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.suppression import suppress_number_of
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
     COUNTED_ATTEMPTS,
@@ -22,6 +23,7 @@ from hamsa_async.dialer.machine import (
     Happening,
     move,
 )
+from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
@@ -84,11 +86,13 @@ class Scribe:
     Args:
         campaign: The campaign's id.
         name: Its name.
+        dnc_field: The field of an outcome that says that the person is not to be called again.
     """
 
-    def __init__(self, campaign: int, name: str) -> None:
+    def __init__(self, campaign: int, name: str, *, dnc_field: str = DNC_FIELD) -> None:
         self._campaign = campaign
         self._name = name
+        self._dnc_field = dnc_field
 
     def hold(
         self,
@@ -264,6 +268,9 @@ class Scribe:
         written = end_call(connection, now, attempt_id, end, retries)
         if written is None:
             return None
+        if asks_not_to_be_called(end.result, self._dnc_field):
+            suppress_number_of(connection, now, attempt_id)
+            written.data[DNC] = True
         contact = Candidate(id=written.contact, row=written.row, phone_number="")
         return self.event(
             connection,
