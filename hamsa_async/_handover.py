@@ -31,10 +31,10 @@ class MarkedBody(aiohttp.BytesPayload):
 
     def __init__(self, body: bytes, *, not_after: float | None = None) -> None:
         super().__init__(body, content_type="application/json")
-        self.handed = False
-        self.sealed = False
+        self.handed: bool = False
+        self.sealed: bool = False
         """Whether it must not be written any more."""
-        self.was_stale = False
+        self.was_stale: bool = False
         """Whether it was not written because its kept connection was no good any more."""
         self.on_handed: OnHanded | None = None
         """Called in the moment in which it is handed to a connection."""

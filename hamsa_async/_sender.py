@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 import attrs
 
 from hamsa_async._limits import Door, LongCooldownError, Pace, Pass
 from hamsa_async._masking import mask_number
+from hamsa_async._placed import PlacedCalls
 from hamsa_async._retry import Retryable, Tries, pause, try_again
 from hamsa_async._transport import Exchange, Outcome, Transport
 from hamsa_async._verdicts import Again
@@ -22,22 +24,26 @@ from hamsa_async.options import Answer, RequestOptions, Settings
 
 T = TypeVar("T")
 
+# One count for the process, so that a hook may listen to several clients.
+_NUMBERS: Final = itertools.count()
+
 
 @attrs.define(kw_only=True, eq=False)
-class Sending(Generic[T]):
-    """One logical call on its way: what to send, how to read the answer, and its tries."""
+class Sending(Tries, Generic[T]):
+    """One logical call on its way: its tries, what to send, and how to read the answer."""
 
     request: Request
     parse: Callable[[Answer], T]
     settings: Settings
     number: int
     """Its place in every line, too: first come, first served."""
-    tries: Tries
     once: bool
     before_send: Callable[[], Awaitable[None]] | None
     pace: Pace | None
     not_after: float | None
     """In POSIX seconds."""
+    key: str = attrs.field(default="", repr=False)
+    """Of its last try. Kept here, where no traceback that shows local variables shows it."""
     last_error: HamsaError | None = None
     key_renewed: bool = False
     left: Exchange | None = None
@@ -54,7 +60,7 @@ class Sending(Generic[T]):
             f"{self.request.operation.name}: {why}; nothing was sent",
             certainty=Certainty.NOT_SENT,
             reference=self.request.reference,
-            attempts=self.tries.begun,
+            attempts=self.begun,
             retry_at=retry_at,
         )
 
@@ -65,6 +71,11 @@ class Sender:
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self._transport = transport
         self._settings = settings
+
+    @property
+    def placed(self) -> PlacedCalls:
+        """What is remembered of the calls that were placed."""
+        return self._transport.placed
 
     @property
     def concurrency_limit(self) -> int:
@@ -118,8 +129,10 @@ class Sender:
             request=request,
             parse=parse,
             settings=settings,
-            number=next(transport.numbers),
-            tries=Tries(settings.retry, transport.budget, loop.time),
+            number=next(_NUMBERS),
+            policy=settings.retry,
+            budget=transport.budget,
+            clock=loop.time,
             once=once,
             before_send=before_send,
             pace=pace,
@@ -127,13 +140,13 @@ class Sender:
         )
         if transport.teller.hooked:
             return await self._send_told(sending)
-        return await self._send(sending)
-
-    async def _send(self, sending: Sending[T]) -> T:
         try:
             return await self._try(sending)
         except Retryable as failed:
             first = failed
+        return await self._try_again(sending, first)
+
+    async def _try_again(self, sending: Sending[T], first: Retryable) -> T:
         self._tell_retry(sending, first)
         return await try_again(first, lambda: self._try_next(sending), sleep=self._nap)
 
@@ -156,12 +169,12 @@ class Sender:
         """One try: through the door, over the wire, and the verdict."""
         entered = await self._enter(sending)
         try:
-            key = self._transport.keys.fixed or await self._transport.keys.get()
+            sending.key = self._transport.keys.fixed or await self._key_for(sending)
             if sending.before_send is not None:
                 if sending.too_late:
                     raise self._too_late(sending)  # noqa: TRY301 - the slot is given back below
                 await sending.before_send()
-            exchange = self._begin(sending, entered, key)
+            exchange = self._begin(sending, entered)
         except BaseException:
             entered.leave()
             raise
@@ -173,15 +186,23 @@ class Sender:
             raise
         if outcome.error is None:
             return cast("T", outcome.value)
-        return await self._after_failure(sending, outcome, key)
+        return await self._after_failure(sending, outcome)
+
+    async def _key_for(self, sending: Sending[T]) -> str:
+        try:
+            return await self._transport.keys.get()
+        except HamsaError as error:  # the source of keys does not know whom it fails
+            error.certainty = Certainty.NOT_SENT
+            error.reference = sending.request.reference
+            error.attempts = sending.begun
+            raise
 
     async def _enter(self, sending: Sending[T]) -> Pass:
         """Get through the door in time."""
         transport = self._transport
-        loop = transport.own_loop()
         if transport.closing.is_set():
             raise sending.not_sent("the client is closed")
-        now = loop.time()
+        now = sending.clock()
         until = self._until(sending, now)
         if now >= until:
             raise self._too_late(sending, until)
@@ -189,16 +210,16 @@ class Sender:
         entered = door.try_enter() if sending.pace is None else None
         if entered is None:
             entered = await self._wait_at(door, sending, until)
-            now = loop.time()
-        if math.isinf(sending.tries.deadline):
-            sending.tries.deadline = now + sending.settings.timeouts.deadline
+            now = sending.clock()
+        if math.isinf(sending.deadline):
+            sending.deadline = now + sending.settings.timeouts.deadline
         return entered
 
     def _until(self, sending: Sending[T], now: float) -> float:
         """When it must have got through, on the loop's clock."""
         if sending.not_after is None:
-            return sending.tries.deadline
-        return min(sending.tries.deadline, now + sending.not_after - time.time())
+            return sending.deadline
+        return min(sending.deadline, now + sending.not_after - time.time())
 
     async def _wait_at(self, door: Door, sending: Sending[T], until: float) -> Pass:
         patience = math.inf if sending.once else sending.settings.timeouts.deadline
@@ -220,11 +241,11 @@ class Sender:
 
         The loop's clock and the wall clock differ by moments, so it is not asked of the clocks.
         """
-        if until < sending.tries.deadline or sending.last_error is None:
+        if until < sending.deadline or sending.last_error is None:
             return sending.not_sent("not_after passed before the request could begin")
         return sending.last_error
 
-    def _begin(self, sending: Sending[T], entered: Pass, key: str) -> Exchange:
+    def _begin(self, sending: Sending[T], entered: Pass) -> Exchange:
         """Let the request go, in a task of its own."""
         if self._transport.closing.is_set():
             raise sending.not_sent("the client was closed before the request began")
@@ -235,28 +256,28 @@ class Sender:
             sending.parse,
             settings=sending.settings,
             number=sending.number,
-            attempt=sending.tries.begun + 1,
+            attempt=sending.begun + 1,
             entered=entered,
-            key=key,
+            key=sending.key,
             not_after=sending.not_after,
         )
-        sending.tries.begun += 1
+        sending.begun += 1
         return exchange
 
-    async def _after_failure(self, sending: Sending[T], outcome: Outcome, key: str) -> T:
+    async def _after_failure(self, sending: Sending[T], outcome: Outcome) -> T:
         """Try again at once with a new key, later by `Retryable`, or raise."""
         error = outcome.error
         assert error is not None
         sending.last_error = error
         again = Again.NEVER if sending.once else outcome.verdict.again
         if outcome.verdict.again is not Again.THROUGH_GATE:
-            sending.tries.counted += 1
+            sending.counted += 1
         if isinstance(error, AuthenticationError) and not sending.key_renewed:
-            error.key_renewed = sending.key_renewed = await self._transport.keys.renew(key)
+            error.key_renewed = sending.key_renewed = await self._transport.keys.renew(sending.key)
             if sending.key_renewed and not sending.once:
                 return await self._try(sending)  # a 401 is a refusal: nothing was done
         wait = self._wait(sending, outcome)
-        if sending.tries.may_try_again(again, outcome.verdict.certainty, wait):
+        if sending.may_try_again(again, outcome.verdict.certainty, wait):
             raise Retryable(error, wait, at_gate=again is Again.THROUGH_GATE)
         raise error
 
@@ -265,7 +286,7 @@ class Sender:
             # The gate's cool-down is capped; what the server asked for is what it meant.
             gate = self._transport.doors[sending.request.operation.writes].gate
             return max(gate.closed_for(), outcome.asked or 0.0)
-        return max(pause(sending.settings.retry, sending.tries.counted), outcome.asked or 0.0)
+        return max(pause(sending.settings.retry, sending.counted), outcome.asked or 0.0)
 
     # -- telling
 
@@ -277,6 +298,7 @@ class Sender:
             CallQueued(
                 operation=request.operation.name,
                 number=sending.number,
+                base_url=self._transport.base_url,
                 reference=request.reference,
                 to_number=None if request.to_number is None else mask_number(request.to_number),
             )
@@ -288,14 +310,18 @@ class Sender:
                 CallEnded(
                     operation=request.operation.name,
                     number=sending.number,
-                    attempts=sending.tries.begun,
+                    attempts=sending.begun,
                     error=error,
                     seconds=time.monotonic() - begun,
                 )
             )
 
         try:
-            return await self._send(sending)
+            try:
+                return await self._try(sending)
+            except Retryable as failed:
+                first = failed
+            return await self._try_again(sending, first)
         except BaseException as raised:
             error = raised
             raise
@@ -310,7 +336,7 @@ class Sender:
             RetryScheduled(
                 operation=sending.request.operation.name,
                 number=sending.number,
-                attempts=sending.tries.begun,
+                attempts=sending.begun,
                 wait=failed.expected,
                 error=failed.error,
             )

@@ -8,7 +8,6 @@ over, however that came about.
 
 import asyncio
 import functools
-import itertools
 import logging
 import sys
 import time
@@ -26,6 +25,7 @@ from hamsa_async._handover import MarkedBody, NotHandedError
 from hamsa_async._keys import KeySource
 from hamsa_async._limits import Door, Pass, RateLimited
 from hamsa_async._masking import mask_number, secrets_in
+from hamsa_async._placed import PlacedCalls
 from hamsa_async._pull import see_through
 from hamsa_async._retry import RetryBudget
 from hamsa_async._sessions import limit_of_borrowed, open_session, proxy_for
@@ -52,15 +52,11 @@ from hamsa_async.options import Answer, Settings
 
 log: logging.Logger = logging.getLogger("hamsa_async")
 
-_NEVER_CONNECTED: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-)
+# An empty body of a read is there for its mark, and has no type.
+_UNTYPED: Final = ("Content-Type",)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)  # not frozen: every call makes one
 class Outcome:
     """How one exchange ended."""
 
@@ -77,10 +73,6 @@ class Outcome:
         return self.status == 429
 
 
-def _nothing(_: object) -> None:
-    pass
-
-
 @attrs.define(kw_only=True, eq=False)
 class Exchange:
     """One request and its answer."""
@@ -90,7 +82,7 @@ class Exchange:
     settings: Settings = attrs.field(repr=False)
     number: int
     attempt: int
-    body: MarkedBody | None = attrs.field(repr=False)
+    body: MarkedBody = attrs.field(repr=False)
     key: str = attrs.field(repr=False)
     entered: Pass = attrs.field(repr=False)
     begun: float
@@ -101,22 +93,13 @@ class Exchange:
     timed_out: bool = False
     stopped: bool = False
     abandoned: bool = False
-    never_began: Callable[["asyncio.Task[None]"], None] = attrs.field(default=_nothing, repr=False)
-    """Called when its task is cancelled before its first step: no code of ours ran in it."""
     then: Callable[[], None] | None = attrs.field(default=None, repr=False)
     """Called when it has settled after its caller had left."""
-
-    def begin(self) -> None:
-        """Its task takes its first step; from here on it settles whatever comes."""
-        assert self.task is not None
-        self.task.remove_done_callback(self.never_began)
-        self.never_began = _nothing  # it holds us, and would keep the client too
 
     def stop(self) -> None:
         """See to it that it is not written any more, if it was not yet."""
         self.stopped = True
-        if self.body is not None:
-            self.body.sealed = True
+        self.body.sealed = True
 
     def cut_off(self) -> None:
         """End it at once: provably not sent where it was not handed yet."""
@@ -128,25 +111,16 @@ class Exchange:
     @property
     def may_take_another_connection(self) -> bool:
         """Whether its connection was no good any more before it was written."""
-        return not self.stopped and self.body is not None and self.body.was_stale
+        return not self.stopped and self.body.was_stale
 
     def take_another_connection(self) -> None:
         """Make it ready to be written once more; it was not yet."""
-        assert self.body is not None
         self.body = self.body.afresh()
 
     def time_out(self) -> None:
         """See `Watched`."""
         self.timed_out = True
         self.cut_off()
-
-    def was_handed(self, cause: BaseException | None) -> bool:
-        """Whether it was handed to a connection."""
-        if self.body is not None:
-            return self.body.handed
-        # A read has no body to mark. What proves that it never left is the error alone, and
-        # being wrong about it costs one more read.
-        return not isinstance(cause, _NEVER_CONNECTED)
 
 
 class Transport:
@@ -160,17 +134,18 @@ class Transport:
         session: aiohttp.ClientSession | None,
         hooks: Iterable[Hook],
     ) -> None:
-        self.keys = keys
-        self.teller = Teller(hooks)
-        self.budget = RetryBudget(config.retry.budget)
-        self.closing = asyncio.Event()
-        self.numbers = itertools.count()
+        self.keys: KeySource = keys
+        self.teller: Teller = Teller(hooks)
+        self.budget: RetryBudget = RetryBudget(config.retry.budget)
+        self.closing: asyncio.Event = asyncio.Event()
+        self.base_url: str = config.base_url
+        self.placed: PlacedCalls = PlacedCalls()
         self._config = config
         self._borrowed = session is not None
         limit = config.concurrency_limit
         if session is not None:
             limit = limit_of_borrowed(session, limit)
-        self.concurrency_limit = limit
+        self.concurrency_limit: int = limit
         self._proxy = None if session is not None else proxy_for(config.base_url)
         self._session = session
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -222,17 +197,15 @@ class Transport:
         Returns:
             The exchange; await its `outcome`, and `abandon` it where that is cancelled.
         """
-        loop = self.own_loop()
-        body = None
-        if request.body is not None:
-            body = MarkedBody(request.body, not_after=not_after)
+        loop = asyncio.get_running_loop()
         exchange = Exchange(
             request=request,
             parse=parse,
             settings=settings,
             number=number,
             attempt=attempt,
-            body=body,
+            # A read without a body has an empty one: an old answer must not answer it either.
+            body=MarkedBody(request.body or b"", not_after=not_after),
             key=key,
             entered=entered,
             begun=loop.time(),
@@ -242,9 +215,8 @@ class Transport:
         if self.teller.hooked:
             self._tell_begin(exchange)
         exchange.task = loop.create_task(self._exchange(exchange))
+        exchange.task.add_done_callback(self._settle_unbegun)
         self._exchanges.watch(exchange, exchange.begun + settings.timeouts.response)
-        exchange.never_began = functools.partial(self._settle_unbegun, exchange)
-        exchange.task.add_done_callback(exchange.never_began)
         return exchange
 
     def abandon(self, exchange: Exchange) -> bool:
@@ -253,18 +225,24 @@ class Transport:
         Returns:
             Whether it still has to come to its end.
         """
-        if exchange.outcome.done() and not exchange.outcome.cancelled():
-            # It ended in this very turn, and its event told nothing of a caller who left.
-            if exchange.outcome.exception() is None and exchange.request.operation.writes:
+        if exchange not in self._exchanges:
+            # It ended in this very turn. Where the cancellation came first, `_settle` saw it, and
+            # said so; else its event told nothing of a caller who left.
+            if (
+                not exchange.outcome.cancelled()
+                and exchange.outcome.exception() is None
+                and exchange.request.operation.writes
+            ):
                 self.teller.missed(_event(exchange, exchange.outcome.result()))
             return False
         exchange.abandoned = True
-        if exchange.body is None or not exchange.body.handed:
+        if not exchange.request.body or not exchange.body.handed:
             exchange.cut_off()
         return True
 
     async def _exchange(self, exchange: Exchange) -> None:
-        exchange.begin()
+        assert exchange.task is not None
+        exchange.task.remove_done_callback(self._settle_unbegun)
         try:
             try:
                 answer = await self._ask(exchange)
@@ -280,8 +258,11 @@ class Transport:
         else:
             self._settle(exchange, answer, None)
 
-    def _settle_unbegun(self, exchange: Exchange, _: "asyncio.Task[None]") -> None:
-        self._settle(exchange, None, asyncio.CancelledError())
+    def _settle_unbegun(self, task: "asyncio.Task[None]") -> None:
+        """Settle what was cancelled before its first step: no code of ours ran in it."""
+        for exchange in self._exchanges.under_way:
+            if exchange.task is task:
+                self._settle(exchange, None, asyncio.CancelledError())
 
     async def _ask_over_others(self, exchange: Exchange) -> Answer:
         """A kept connection was no good: it is closed now, and nothing was sent over it."""
@@ -301,8 +282,9 @@ class Transport:
         request, body = exchange.request, exchange.body
         response = await self._open_session().request(
             request.operation.method,
-            URL(self._config.base_url + request.path),
+            URL(self.base_url + request.path),
             data=body,
+            skip_auto_headers=None if request.body else _UNTYPED,
             headers={
                 **exchange.settings.headers,
                 "Authorization": f"{self._config.auth_scheme} {exchange.key}",
@@ -315,7 +297,7 @@ class Transport:
             middlewares=(),
             proxy=self._proxy,
         )
-        if body is not None and not body.handed:
+        if not body.handed:
             # It was waiting there before we asked: an answer to somebody else's question.
             body.sealed = body.was_stale = True
             response.close()
@@ -332,7 +314,7 @@ class Transport:
     ) -> None:
         """Pass the verdict on an exchange, whatever ended it."""
         self._exchanges.forget(exchange)
-        handed = exchange.was_handed(cause)
+        handed = exchange.body.handed
         exchange.stop()
         if not handed:
             answer = None  # it answers somebody else's request
@@ -342,6 +324,8 @@ class Transport:
             exchange.entered.leave()
             if not exchange.outcome.done():
                 exchange.outcome.set_exception(defect)
+            if exchange.then is not None:
+                exchange.then()
             return
         exchange.entered.leave(
             limited=RateLimited(outcome.asked) if outcome.limited else None,
@@ -349,6 +333,7 @@ class Transport:
         )
         if not exchange.outcome.done():
             exchange.outcome.set_result(outcome)
+        exchange.abandoned |= exchange.outcome.cancelled()
         if exchange.abandoned or self.teller.heard:
             self.teller.settled(_event(exchange, outcome))
         if answer is not None and exchange.settings.on_answer is not None:
@@ -376,6 +361,8 @@ class Transport:
             dial_on_429=exchange.settings.retry.dial_on_429,
         )
         if verdict.error is None:
+            if isinstance(value, Call):
+                self.placed.answered(value.id, exchange.begun_at)
             return Outcome(verdict=verdict, status=status, value=value)
         now = datetime.now(UTC)
         asked = None if answer is None else retry_after(answer.headers, now)
@@ -485,10 +472,9 @@ class Transport:
             exchange.attempt,
         )
         self.teller.tell(AttemptBegan(operation=operation, number=number, attempt=attempt))
-        if exchange.body is not None:
-            exchange.body.on_handed = lambda: self.teller.tell(
-                AttemptSent(operation=operation, number=number, attempt=attempt)
-            )
+        exchange.body.on_handed = lambda: self.teller.tell(
+            AttemptSent(operation=operation, number=number, attempt=attempt)
+        )
 
 
 @functools.cache
@@ -502,7 +488,10 @@ def _timeout(connect: float) -> aiohttp.ClientTimeout:
 
 def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
     request = exchange.request
-    found = outcome.value.id if isinstance(outcome.value, Call) else None
+    made = getattr(outcome.value, "id", None) if request.operation.writes else None
+    if not isinstance(made, str):  # it may be anything that the API sends
+        made = None
+    found = made if isinstance(outcome.value, Call) else None
     return AttemptSettled(
         operation=request.operation.name,
         number=exchange.number,
@@ -511,6 +500,7 @@ def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
         reference=request.reference,
         to_number=None if request.to_number is None else mask_number(request.to_number),
         call_id=found or getattr(outcome.error, "call_id", None),
+        made_id=made,
         status=outcome.status,
         error=outcome.error,
         abandoned=exchange.abandoned,

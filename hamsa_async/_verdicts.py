@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import attrs
 
-from hamsa_async._masking import MaskedNumber, hide
+from hamsa_async._masking import MaskedNumber, hide, mask_id
 from hamsa_async._wire import Complaint, Request, find_call_id, read_complaint, request_id
 from hamsa_async.errors import (
     APIError,
@@ -202,9 +202,10 @@ def failure(
     secrets = request.secrets() | secrets
     complaint = read_complaint(answer, secrets) if answer is not None else Complaint()
     problems = tuple(hide(problem, secrets) for problem in ending.problems)
+    found = None if answer is None else request_id(answer)
     known: dict[str, Any] = {
         "status": answer.status if answer is not None else None,
-        "request_id": hide(found, secrets) if answer and (found := request_id(answer)) else None,
+        "request_id": None if found is None else mask_id(hide(found, secrets)),
         "attempts": ending.attempts,
     }
     if kind is ResponseSchemaError:

@@ -21,7 +21,6 @@ from hamsa_async.resources.dictionaries import Dictionaries
 from hamsa_async.resources.jobs import Jobs
 from hamsa_async.resources.knowledge_base import KnowledgeBase
 from hamsa_async.resources.numbers import Numbers
-from hamsa_async.resources.placed_calls import PlacedCalls
 from hamsa_async.resources.poller import Poller
 from hamsa_async.resources.projects import Projects
 from hamsa_async.resources.voice_agents import VoiceAgents
@@ -96,16 +95,13 @@ class HamsaClient:
         )
         sender = Sender(self._transport, settings)
         self._poller = Poller(sender)
-        self._placed = PlacedCalls()
         self._hand_out(sender)
 
     def _hand_out(self, sender: Sender) -> None:
         self._sender = sender
         self.voice_agents_v2: VoiceAgentsV2 = VoiceAgentsV2(sender)
         self.conversations: Conversations = Conversations(sender, self._poller)
-        self.voice_agents: VoiceAgents = VoiceAgents(
-            sender, conversations=self.conversations, placed=self._placed
-        )
+        self.voice_agents: VoiceAgents = VoiceAgents(sender, self.conversations)
         self.jobs: Jobs = Jobs(sender)
         self.numbers: Numbers = Numbers(sender)
         self.projects: Projects = Projects(sender)

@@ -4,8 +4,10 @@ A hook is any callable that takes one event. It is called on the event loop and 
 block; what it raises is logged and never reaches the call. Events carry masked numbers only.
 
 One logical call gives, in this order: `CallQueued`, then for each try `AttemptBegan`,
-`AttemptSent` and `AttemptSettled`, a `RetryScheduled` between two tries, and `CallEnded`. All
-have its `number`. `CooldownStarted` concerns the client as a whole.
+`AttemptSent` (if it came so far) and `AttemptSettled`, a `RetryScheduled` between two tries (not
+before the one that a renewed key allows at once), and `CallEnded`. All have its `number`.
+`CallQueued` is told in the caller's own task and context; what comes later may be told in another.
+`CooldownStarted` concerns the client as a whole.
 """
 
 import logging
@@ -28,7 +30,11 @@ class CallQueued:
     """The API operation, such as `voice_agents.call`."""
 
     number: int
-    """Which of the client's logical calls, counted from 0. Copies of a client count together."""
+    """Which of the process's logical calls. All its clients count together, so that one hook may
+    listen to several."""
+
+    base_url: str
+    """The server that is asked: scheme and host, and a path prefix if there is one."""
 
     reference: str | None
     """The caller's own reference of the call, where one was given."""
@@ -79,6 +85,9 @@ class AttemptSettled:
     call_id: str | None
     """The id that the API gave. This is where the id of a call reaches those whose `await`
     was cancelled."""
+
+    made_id: str | None = None
+    """The id of what a write made or changed: of a call, and of a batch, an agent, a tool."""
 
     status: int | None
     """The HTTP status of a parsed answer."""
@@ -177,25 +186,25 @@ class Teller:
         """Tell how a request ended."""
         log.log(
             logging.WARNING if event.abandoned else logging.DEBUG,
-            "%s settled%s: %s, call id %s, reference %s",
+            "%s settled%s: %s, id %s, reference %s",
             event.operation,
             " after its caller had left" if event.abandoned else "",
             event.certainty or event.status or "no answer",
-            event.call_id,
+            event.call_id or event.made_id,
             event.reference,
-            extra={"action": "attempt_settled", "certainty": event.certainty},
+            extra={"action": "attempt_settled", **_found(event)},
         )
         self.tell(event)
 
     def missed(self, event: AttemptSettled) -> None:
         """Say that a caller was cancelled in the moment in which its request ended."""
         log.warning(
-            "%s settled as its caller left: %s, call id %s, reference %s",
+            "%s settled as its caller left: %s, id %s, reference %s",
             event.operation,
             event.certainty,
-            event.call_id,
+            event.call_id or event.made_id,
             event.reference,
-            extra={"action": "answer_missed", "certainty": event.certainty},
+            extra={"action": "answer_missed", **_found(event)},
         )
 
     def retrying(self, event: RetryScheduled) -> None:
@@ -205,7 +214,7 @@ class Teller:
             event.operation,
             event.wait,
             event.error,
-            extra={"action": "retry_scheduled", "wait": event.wait},
+            extra={"action": "retry_scheduled", "operation": event.operation, "wait": event.wait},
         )
         self.tell(event)
 
@@ -215,7 +224,7 @@ class Teller:
             "429: no %s for %.1f s",
             event.gate,
             event.seconds,
-            extra={"action": "cooldown_started"},
+            extra={"action": "cooldown_started", "gate": event.gate, "seconds": event.seconds},
         )
         self.tell(event)
 
@@ -226,3 +235,14 @@ class Teller:
                 hook(event)
             except Exception:
                 log.exception("a hook failed", extra={"action": "hook_failed"})
+
+
+def _found(event: AttemptSettled) -> dict[str, str | None]:
+    """What a log line says of how a request ended, for programs that read it."""
+    return {
+        "operation": event.operation,
+        "certainty": event.certainty,
+        "call_id": event.call_id,
+        "made_id": event.made_id,
+        "reference": event.reference,
+    }

@@ -18,7 +18,15 @@ import hamsa_async.webhooks
 CHECKOUT = Path(__file__).resolve().parents[1]
 INSTALLED = Path(hamsa_async.__file__).resolve().parent
 CORE = {"aiohttp", "attrs", "cattrs", "tenacity"}
-EXTRAS = {"cyclopts", "filelock", "phonenumbers", "platformdirs", "rich", "uvloop"}
+EXTRAS = {
+    "cyclopts",
+    "filelock",
+    "opentelemetry",
+    "phonenumbers",
+    "platformdirs",
+    "rich",
+    "uvloop",
+}
 
 
 def is_editable() -> bool:

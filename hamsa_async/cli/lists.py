@@ -36,7 +36,7 @@ class InvalidRows:
         self._wanted = wanted or self._asked
         self._file: TextIO | None = None
         self._writer: Any = None
-        self.count = 0
+        self.count: int = 0
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from hamsa_async.errors import ConfigurationError
 Items: TypeAlias = (
     Iterable[Mapping[str, Any] | Contact] | AsyncIterable[Mapping[str, Any] | Contact]
 )
-"""Mappings (their keys are judged as the headers of a file are) or `Contact`s."""
+"""Mappings (their keys are judged as the headers of a file are), or `Contact` values."""
 
 
 @attrs.frozen
@@ -22,7 +22,7 @@ class ContactList:
 
     Attributes:
         source: The path of a file (CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input),
-            or mappings or `Contact`s from any iterable.
+            or mappings or `Contact` values from any iterable.
         naming: Which column is what, where the headers do not say it by themselves.
         sheet: The sheet of a workbook, by its name or its number from 1; by default the one
             visible sheet that has a phone column.
@@ -55,4 +55,4 @@ class ContactList:
 
 Source: TypeAlias = str | Path | Items | ContactList
 """A contact list: the path of a file (CSV, TSV, JSON lines, XLSX or ODS; `-` is standard
-input), mappings or `Contact`s from any iterable, or a `ContactList` that says more about it."""
+input), mappings or `Contact` values from any iterable, or a `ContactList` that says more of it."""

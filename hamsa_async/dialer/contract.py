@@ -55,7 +55,7 @@ class ContractCheck:
     """
 
     def __init__(self, variables: Iterable[str], given: Mapping[str, Any]) -> None:
-        self.variables = tuple(variables)
+        self.variables: tuple[str, ...] = tuple(variables)
         self._given = {name for name, value in given.items() if not _is_empty(value)}
         self._asked = [name for name in self.variables if name not in self._given]
         self._seen: set[str] = set()

@@ -1,38 +1,29 @@
 """`client.voice_agents`: placing calls, and the agents that speak in them."""
 
-import functools
-import math
-import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Unpack
 
 from hamsa_async._limits import Pace
-from hamsa_async._looking import look
-from hamsa_async._paging import Pages
 from hamsa_async._requests import build_call_from_number
 from hamsa_async._sender import Sender
-from hamsa_async._settling import Absence, Doubt, NotSeen, StillUnknown, decide
+from hamsa_async._settling import NotSeen, StillUnknown
 from hamsa_async._wire import build_call, parse_call
-from hamsa_async.errors import ConfigurationError, OutcomeUnknownError
+from hamsa_async.errors import OutcomeUnknownError
 from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
-from hamsa_async.models.conversations import Conversation, ConversationSummary
-from hamsa_async.options import Answer, RequestOptions
+from hamsa_async.options import RequestOptions
 from hamsa_async.resources.call_stream import CallStream
 from hamsa_async.resources.conversations import Conversations
-from hamsa_async.resources.placed_calls import PlacedCalls
 from hamsa_async.resources.saved_agents import SavedAgents
+from hamsa_async.resources.settling import Reads, settle
 
 
 class VoiceAgents(SavedAgents):
     """Calls and agents. Made by `HamsaClient`."""
 
-    def __init__(
-        self, sender: Sender, *, conversations: Conversations, placed: PlacedCalls
-    ) -> None:
+    def __init__(self, sender: Sender, conversations: Conversations) -> None:
         super().__init__(sender)
         self._conversations = conversations
-        self._placed = placed
 
     async def call(
         self,
@@ -84,20 +75,21 @@ class VoiceAgents(SavedAgents):
 
         Source: `POST /v1/voice-agents/call`.
         """
-        request = CallRequest(
-            to_number=to_number,
-            voice_agent_id=voice_agent_id,
-            agent_details=agent_details,
-            from_number=from_number,
-            params={} if params is None else params,
-            webhook_url=webhook_url,
-            webhook_auth=webhook_auth,
-            reference=reference,
-            not_after=not_after,
+        # Not kept while it waits: thousands of calls may.
+        request = build_call(
+            CallRequest(
+                to_number=to_number,
+                voice_agent_id=voice_agent_id,
+                agent_details=agent_details,
+                from_number=from_number,
+                params={} if params is None else params,
+                webhook_url=webhook_url,
+                webhook_auth=webhook_auth,
+                reference=reference,
+                not_after=not_after,
+            )
         )
-        return await self._sender.send(
-            build_call(request), self._reader(), not_after=not_after, options=options
-        )
+        return await self._sender.send(request, parse_call, not_after=not_after, options=options)
 
     async def call_from_number(
         self,
@@ -147,7 +139,7 @@ class VoiceAgents(SavedAgents):
             not_after=not_after,
         )
         return await self._sender.send(
-            build_call_from_number(request), self._reader(), not_after=not_after, options=options
+            build_call_from_number(request), parse_call, not_after=not_after, options=options
         )
 
     def call_many(
@@ -178,9 +170,7 @@ class VoiceAgents(SavedAgents):
         sender = self._sender.with_options(options)
 
         async def place(request: CallRequest) -> Call:
-            return await sender.send(
-                build_call(request), self._reader(), not_after=request.not_after
-            )
+            return await sender.send(build_call(request), parse_call, not_after=request.not_after)
 
         return CallStream(place, rows, workers=sender.concurrency_limit)
 
@@ -230,21 +220,12 @@ class VoiceAgents(SavedAgents):
         Source: `GET /v1/voice-agents/conversations/minimal-list`, and
         `GET /v1/voice-agents/conversation/{conversationId}` for each candidate.
         """
-        lag = _checked_lag(lag)
-        doubt, first = _doubt_of(error)
-        seen = await look(
-            _Reads(self._conversations, options),
-            doubt,
-            bound=self._placed.bound(doubt),
-            placed=self._placed.moments(),
+        return await settle(
+            error,
+            calls=Reads(self._conversations, options),
+            placed=self._sender.placed,
+            lag=lag,
         )
-        # No await from here on: whoever else settles must not take the same call for theirs.
-        settled = decide(doubt, seen, bound=self._placed.bound(doubt), first=first, lag=lag)
-        if isinstance(settled, Call):
-            self._placed.found(settled.id, doubt)
-        elif isinstance(settled, StillUnknown) and isinstance(error, OutcomeUnknownError):
-            error.first_look = settled.first_look
-        return settled
 
     async def attempt(
         self,
@@ -275,70 +256,10 @@ class VoiceAgents(SavedAgents):
         """
         return await self._sender.send(
             build_call(request),
-            self._reader(),
+            parse_call,
             once=True,
             before_send=before_send,
             pace=pace,
             not_after=request.not_after,
             options=options,
         )
-
-    def _reader(self) -> Callable[[Answer], Call]:
-        # Read where the exchange ends, so that a call is noted though its caller has left.
-        return functools.partial(self._read, time.time())
-
-    def _read(self, asked_at: float, answer: Answer) -> Call:
-        call = parse_call(answer)
-        self._placed.answered(call.id, asked_at)
-        return call
-
-
-class _Reads:
-    """The reads of `settle`, under the options of a call of it."""
-
-    def __init__(self, conversations: Conversations, options: RequestOptions) -> None:
-        self._conversations = conversations
-        self._options = options
-
-    def list(
-        self, *, start_time: datetime, end_time: datetime, page_size: int
-    ) -> Pages[ConversationSummary]:
-        return self._conversations.list(
-            start_time=start_time, end_time=end_time, page_size=page_size, **self._options
-        )
-
-    async def get(self, conversation_id: str) -> Conversation:
-        return await self._conversations.get(conversation_id, **self._options)
-
-
-def _doubt_of(error: OutcomeUnknownError | StillUnknown) -> tuple[Doubt, Absence | None]:
-    """Take what is known of an attempt, and what a first look showed."""
-    if isinstance(error, StillUnknown):
-        return error.doubt, error.first_look
-    if not isinstance(error, OutcomeUnknownError):
-        raise ConfigurationError(
-            "settle takes an OutcomeUnknownError or a StillUnknown; what other errors prove is"
-            f" in their certainty; got {type(error).__name__}"
-        )
-    if error.to_number is None or error.begun_at is None or error.ended_at is None:
-        raise ConfigurationError(
-            "settle looks for calls, and this error is of none: look for what the request makes"
-            " in the list of its resource"
-        )
-    doubt = Doubt(
-        to_number=error.to_number,
-        begun_at=error.begun_at,
-        ended_at=error.ended_at,
-        reference=error.reference,
-        call_id=error.call_id,
-        server_ahead=error.server_ahead,
-    )
-    return doubt, error.first_look if isinstance(error.first_look, Absence) else None
-
-
-def _checked_lag(lag: float) -> float:
-    if isinstance(lag, bool) or not isinstance(lag, int | float) or not math.isfinite(lag):
-        raise ConfigurationError("lag must be a number of seconds")
-    if lag < 0:
-        raise ConfigurationError("lag must be 0 or more")
-    return lag

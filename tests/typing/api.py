@@ -36,6 +36,7 @@ from hamsa_async import (
     ConflictError,
     ContactListError,
     Conversation,
+    ConversationSummary,
     CooldownStarted,
     DialerError,
     Event,
@@ -52,6 +53,7 @@ from hamsa_async import (
     NotSeen,
     NotSentError,
     OutcomeUnknownError,
+    Page,
     PermissionDeniedError,
     Project,
     RateLimitedError,
@@ -145,7 +147,7 @@ async def set_options(hamsa: HamsaClient) -> None:
     assert_type(copy, HamsaClient)
     assert_type(await copy.projects.current(timeout=Timeouts(response=2)), Project)
     assert_type(await copy.voice_agents.update("id", lang="ar", timeout=5), AgentDetails)
-    assert_type(hamsa.conversations.list(timeout=5), Pages[ConversationSummary])
+    assert_type(await hamsa.conversations.list(timeout=5), Page[ConversationSummary])
 
 
 async def place_a_call(hamsa: HamsaClient) -> None:

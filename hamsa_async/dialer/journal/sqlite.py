@@ -125,7 +125,7 @@ class SqliteJournal:
         self._stages: dict[int, ListStage] = {}
         self._locks = CampaignLocks(path)
         self._scribes: dict[int, Scribe] = {}
-        self.suppressions = Suppressions(writer, reader, clock)
+        self.suppressions: Suppressions = Suppressions(writer, reader, clock)
         """Who is not called, in any campaign."""
 
     @classmethod
