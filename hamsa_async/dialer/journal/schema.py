@@ -100,7 +100,8 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         data TEXT
     );
     """,
-    2: """
+    2: TABLES,
+    3: """
     ALTER TABLE identity ADD COLUMN looked_from INTEGER;
     ALTER TABLE identity ADD COLUMN looked_to INTEGER;
     ALTER TABLE campaigns ADD COLUMN asked TEXT;
@@ -166,7 +167,6 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
         BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
     """,
-    3: TABLES,
 }
 """Each version's step, from the one before it. A released step is never edited, so its states
 are written out."""
