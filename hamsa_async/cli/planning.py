@@ -44,6 +44,7 @@ from hamsa_async.models import AgentDetails, placeholders_in
 
 _RATE: Final = 1.0
 _BAR: Final = 40
+_MANY: Final = 50_000  # rows that take more than some seconds to plan
 _MOST_BARS: Final = 72
 
 
@@ -93,6 +94,8 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
     agent = await _agent(options.agent)
     check = ContractCheck(() if agent is None else placeholders_in(agent), {})
     _, rows = await _read(contacts, reading, agent, check.add)
+    if len(rows) > _MANY:
+        people().print(f"planning {len(rows)} rows: this takes a while", style="dim")
     planned = plan(
         rows,
         policy,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 
+from hamsa_async.cli.ahead import look_ahead
 from hamsa_async.cli.arguments import (
     find_journal,
     read_concurrency,
@@ -214,7 +215,7 @@ class _Work:
                 strict=self.reading.strict,
             )
         _tell_about_list(loaded)
-        if loaded.to_dial and not self.options.yes and not await confirmed(loaded, self.journal):
+        if loaded.to_dial and not self.options.yes and not await self._confirmed(loaded):
             raise CampaignError("not confirmed: nobody was called; the journal has the list")
         watch = _Watch(self.dialer.run(loaded, wait=not self.options.no_wait), loaded)
         try:
@@ -229,6 +230,10 @@ class _Work:
             await summary.print(kept=not self.options.fake)
         summary.tell_the_end(code, resumable=not self.options.fake)
         return code
+
+    async def _confirmed(self, loaded: Loaded) -> bool:
+        ahead = await look_ahead(self.dialer.journal, loaded)
+        return await confirmed(loaded, self.journal, ahead)
 
     def _failed(self, error: HamsaError, *, dialed: bool) -> Exit:
         """The run could not go on: the journal failed, mostly."""
