@@ -10,6 +10,7 @@ from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.options import RunOptions
 from hamsa_async.cli.output import machine, people, print_json, results
+from hamsa_async.cli.reconciling import Word, reconcile_campaign
 from hamsa_async.cli.running import run_campaign
 from hamsa_async.cli.standing import standing_of, standing_table
 from hamsa_async.dialer import SqliteJournal
@@ -73,6 +74,39 @@ async def status(
     for standing in standings:
         console.print(standing_table(standing))
     return Exit.DONE
+
+
+@app.command
+async def reconcile(
+    name: str,
+    attempt: str | None = None,
+    /,
+    *,
+    journal: Path | None = None,
+    lag: float = 900.0,
+    placed: str | None = None,
+    absent: bool = False,
+    accept_absent: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> Exit:
+    """Settle calls that may have rung, by evidence or by your word, and list those in doubt.
+
+    Nobody is dialed. Ends with 4 while anything is in doubt.
+
+    Args:
+        name: The campaign.
+        attempt: The id of an attempt in doubt that you know about.
+        journal: The journal; by default yours.
+        lag: Seconds by which the list of calls may be late: absence is believed of two looks
+            that lie so far apart. Shorter is riskier.
+        placed: The attempt became this call: its id, as the dashboard or the list has it.
+        absent: The attempt became no call. Its contact will be called again.
+        accept_absent: Believe of all that were looked for as well as can be, and not seen, that
+            there was no call. Those contacts will be called again.
+        as_json: Print one JSON document on stdout, with whole numbers.
+    """
+    word = Word(attempt=attempt, placed=placed, absent=absent, accept_absent=accept_absent)
+    return await reconcile_campaign(name, journal, lag=lag, word=word, as_json=as_json)
 
 
 @app.command(help_epilogue=_STATES)

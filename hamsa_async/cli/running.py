@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
@@ -40,7 +41,7 @@ from hamsa_async.dialer import (
     Loaded,
     Run,
 )
-from hamsa_async.dialer.campaign import MAX_ATTEMPTS
+from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
 from hamsa_async.dialer.policy import PACKS
 from hamsa_async.dialer.retries import DEFAULT_ROWS
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
@@ -180,6 +181,9 @@ async def _campaign(options: RunOptions, name: str, dialer: Dialer, *, new: bool
         live_calls=read_live_calls(options.live_calls, rate),
         retries=kept.get("retries", DEFAULT_ROWS) if retries is None else retries,
         max_attempts=options.max_attempts or kept.get("max_attempts", MAX_ATTEMPTS),
+        delivery=options.delivery or kept.get("delivery", Delivery.AT_MOST_ONCE),
+        lag=timedelta(seconds=options.lag),
+        sweep=not options.no_sweep,
     )
 
 

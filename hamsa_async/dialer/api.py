@@ -1,6 +1,6 @@
 """What the dialer needs of the API: so little that a function can stand in for it."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from hamsa_async.models import (
     CallRequest,
     Conversation,
     ConversationSummary,
+    Page,
     Project,
 )
 
@@ -32,6 +33,16 @@ class VoiceAgentsApi(Protocol):
         """Read an agent."""
 
 
+class CallList(Protocol):
+    """A list of calls that is not read yet."""
+
+    def __aiter__(self) -> AsyncIterator[ConversationSummary]:
+        """Every row, page by page."""
+
+    async def page(self, number: int) -> Page[ConversationSummary]:
+        """One page, from 1."""
+
+
 class ConversationsApi(Protocol):
     """Reads what became of calls."""
 
@@ -41,7 +52,7 @@ class ConversationsApi(Protocol):
         start_time: datetime | None = None,
         end_time: datetime | None = None,
         page_size: int = 100,
-    ) -> AsyncIterable[ConversationSummary]:
+    ) -> CallList:
         """List the project's calls in brief, every row; see `Conversations.list`."""
 
     async def get(self, conversation_id: str) -> Conversation:

@@ -1,9 +1,11 @@
 """What a campaign is: its settings, validated when made."""
 
+import enum
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import attrs
@@ -35,12 +37,23 @@ def _check_text(_instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -
         raise ConfigurationError(msg)
 
 
+class Delivery(enum.StrEnum):
+    """What a campaign promises about those whose call may or may not have been made."""
+
+    AT_MOST_ONCE = "at_most_once"
+    """Nobody is called again on the mere belief that there was no call."""
+    RECONCILED = "reconciled"
+    """Where two looks agree that there was no call, and nothing speaks against them, there was
+    none. A call that the list shows later still has rung all the same."""
+
+
 @attrs.frozen(kw_only=True)
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate`, `concurrency` and `live_calls` are dials of a run: they may differ from run to run.
-    All other settings belong to the campaign, and a run with others must accept the change.
+    `rate`, `concurrency`, `live_calls`, `lag` and `sweep` are dials of a run: they may differ
+    from run to run. All other settings belong to the campaign, and a run with others must accept
+    the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -82,6 +95,18 @@ class Campaign:
     retries: Sequence[str] = attrs.field(default=DEFAULT_ROWS, converter=_as_rows)
     """Who is tried again, and when; see `hamsa_async.dialer.retries`. `()`: nobody."""
 
+    delivery: str = "at_most_once"
+    """What becomes of a contact whose call was looked for as well as can be, and not seen:
+    `at_most_once` leaves it to a person, `reconciled` calls it again. See `Delivery`."""
+
+    lag: timedelta = timedelta(minutes=15)
+    """How late the list of calls may show one. Absence is believed of two looks this far apart;
+    shorter is riskier."""
+
+    sweep: bool = True
+    """Whether the project's calls are looked at before the first dial, so that nobody is called
+    whom others have called. A run that cannot look does not start."""
+
     max_attempts: int = MAX_ATTEMPTS
     """The most attempts that a contact gets, the first one included."""
 
@@ -106,6 +131,10 @@ class Campaign:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigurationError(f"{name} must be a whole number, 1 or more")
+        if self.delivery not in set(Delivery):
+            raise ConfigurationError(f"delivery must be {' or '.join(Delivery)}")
+        if self.lag < timedelta(0):
+            raise ConfigurationError("lag must not be negative")
         self.retry_table()
 
     def _check_params(self) -> None:
@@ -134,11 +163,13 @@ class Campaign:
             "country": self.country,
             "retries": list(self.retries),
             "max_attempts": self.max_attempts,
+            "delivery": self.delivery,
         }
 
 
 SETTINGS_SINCE: Final[Mapping[str, Any]] = {
     "retries": list(DEFAULT_ROWS),
     "max_attempts": MAX_ATTEMPTS,
+    "delivery": "at_most_once",
 }
 """What a journal means that was written before there were these settings."""

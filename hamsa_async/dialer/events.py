@@ -33,6 +33,8 @@ class EventKind(enum.StrEnum):
     REFUSED = "refused"
     RETURNED = "returned"
     """Provably no call was made; the contact will be dialed later."""
+    TAKEN_OVER = "taken_over"
+    """A call that this journal did not place was this contact's: it is not called again."""
     LOST = "lost"
     """It may have rung: the contact is unknown."""
     FOUND = "found"

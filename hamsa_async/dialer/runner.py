@@ -34,11 +34,15 @@ from hamsa_async.dialer.machine import (
     happening_after,
 )
 from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
+from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
 from hamsa_async.models import Call, CallRequest
 
 CALLS_OPEN: Final = "calls_open"
 """Why a run waits, or ends, when only the ends of placed calls are outstanding."""
+
+DOUBTS_OPEN: Final = "unknown"
+"""The same, when only doubts are outstanding that may still be settled."""
 
 _READ_AHEAD: Final = 200  # contacts read at once
 _REASON_LIMIT: Final = 200
@@ -121,7 +125,8 @@ class Runner:
         campaign_id: The campaign's id in it; the caller holds its claim.
         campaign: Its settings.
         api: Places the calls.
-        observe: Makes what sees how they end; it is given what to call when one has.
+        observer: Sees how they end.
+        reconciler: Settles doubts.
         longest: How long a call by the campaign's agent can last.
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
@@ -137,7 +142,8 @@ class Runner:
         campaign: Campaign,
         api: VoiceAgentsApi,
         *,
-        observe: Callable[[Callable[[], None]], Observer],
+        observer: Observer,
+        reconciler: Reconciler,
         longest: timedelta,
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
@@ -158,7 +164,10 @@ class Runner:
         self._ids = AttemptIds()
         self._in_hand: dict[int, _Dial] = {}
         self._settled = asyncio.Event()
-        self._observer = observe(self._settled.set)
+        self._observer = observer
+        self._reconciler = reconciler
+        observer.changed = reconciler.changed = self._settled.set
+        reconciler.found = observer.placed
         self._longest = longest
         self._told_waiting: Mapping[str, Any] = {}
         self._is_over = False
@@ -181,21 +190,27 @@ class Runner:
             what may have been sent as unknown.
         """
         await self._observer.begin()
+        await self._reconciler.begin()
         async with contextlib.aclosing(self._source):
-            observing = asyncio.create_task(self._observe())
+            watching = [
+                asyncio.create_task(self._beside(watch))
+                for watch in (self._observer.watch, self._reconciler.watch)
+            ]
             try:
                 await self._pull.run()
             finally:
-                observing.cancel()
-                await see_through(asyncio.wait([observing]))
-        if not observing.cancelled():
-            observing.result()
+                for each in watching:
+                    each.cancel()
+                await see_through(asyncio.wait(watching))
+        for each in watching:
+            if not each.cancelled():
+                each.result()
         return self._finish or Finish(ending=Ending.DONE)
 
-    async def _observe(self) -> None:
-        """See how calls end; nobody more is dialed where that cannot be written down."""
+    async def _beside(self, watch: Callable[[], Awaitable[None]]) -> None:
+        """Watch; nobody more is dialed where what is seen cannot be written down."""
         try:
-            await self._observer.watch()
+            await watch()
         except Exception:
             self._dial_no_more()
             raise
@@ -261,25 +276,39 @@ class Runner:
             await self._settled.wait()
             return True
         following = await self._journal.next_due(self._id, freed_by_time=self._wait)
-        live = self._observer.live
-        if self._wait and (following is not None or live):
-            await self._until(following, live)
+        if self._wait and (following is not None or self._outstanding):
+            await self._until(following)
+            return True
+        # Those that do not wait have at least looked at what was open from before.
+        await self._observer.looked.wait()
+        await self._reconciler.looked.wait()
+        if self._settled.is_set():
             return True
         following = following or await self._journal.next_due(self._id)
-        if following is not None or live:
-            until, reason = following or (None, CALLS_OPEN)
+        if following is not None or self._outstanding:
+            until, reason = following or (None, self._outstanding)
             # A run that would have waited knows that no time frees what is left.
             self._finish = Finish(
                 ending=Ending.NOTHING_NOW, reason=reason, next_at=None if self._wait else until
             )
-        return False
+            return False
+        # Another process may have found a call meanwhile.
+        await self._observer.begin()
+        return self._outstanding is not None
 
-    async def _until(self, following: tuple[datetime, str] | None, live: int) -> None:
-        """Wait for a contact's time to come, or for a call to end."""
-        moment, reason = following or (None, CALLS_OPEN)
+    @property
+    def _outstanding(self) -> str | None:
+        """What must come before the campaign is done, besides the time of contacts."""
+        if self._observer.live:
+            return CALLS_OPEN
+        return DOUBTS_OPEN if self._reconciler.unknown else None
+
+    async def _until(self, following: tuple[datetime, str] | None) -> None:
+        """Wait for a contact's time to come, for a call to end or for a doubt to be settled."""
+        moment, reason = following or (None, self._outstanding)
         if moment is None or moment > self._clock():
             until = None if moment is None else moment.isoformat()
-            await self._tell_waiting({"until": until, "reason": reason}, live)
+            await self._tell_waiting({"until": until, "reason": reason})
         while not self._settled.is_set():
             pause = _LOOK_AT_CLOCK
             if moment is not None:
@@ -290,11 +319,14 @@ class Runner:
                 async with asyncio.timeout(pause):
                     await self._settled.wait()
 
-    async def _tell_waiting(self, why: Mapping[str, Any], live: int) -> None:
+    async def _tell_waiting(self, why: Mapping[str, Any]) -> None:
         if why != self._told_waiting:
             self._told_waiting = why
             known = {name: value for name, value in why.items() if value is not None}
-            await self._note(EventKind.WAITING, {**known, "live": live})
+            await self._note(
+                EventKind.WAITING,
+                {**known, "live": self._observer.live, "unknown": self._reconciler.unknown},
+            )
 
     async def _until_settled(self) -> None:
         self._settled.clear()
@@ -435,6 +467,8 @@ class Runner:
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
+        if end.state is AttemptState.UNKNOWN:
+            self._reconciler.lost()
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)
@@ -476,6 +510,7 @@ def _end_of(error: HamsaError, *, own_agent: bool) -> Settlement:
         call_id=getattr(error, "call_id", None),
         status=error.status,
         reason=_words(error),
+        server_ahead=getattr(error, "server_ahead", None),
     )
 
 

@@ -14,13 +14,16 @@ from hamsa_async.dialer.journal.records import (
     CallEnd,
     CampaignRecord,
     Candidate,
+    DoubtRecord,
     Held,
     Identity,
     OpenCall,
     ReportRow,
     RunRecord,
+    SeenCall,
     Settlement,
     StagedList,
+    Verdict,
 )
 from hamsa_async.dialer.machine import ContactState
 from hamsa_async.dialer.retries import Retries
@@ -167,6 +170,53 @@ class Journal(Protocol):
         """Write down how a call ended, and whether its contact is tried again.
 
         Gives `None` where that is known already: what comes late or twice changes nothing.
+
+        Cancellation:
+            It is written all the same.
+        """
+
+    # -- others
+
+    async def looked(self) -> tuple[datetime | None, datetime | None]:
+        """From when until when the project's calls were looked at, whoever placed them."""
+
+    async def note_looked(self, begin: datetime, end: datetime) -> None:
+        """Write down that the project's calls of that time were looked at."""
+
+    async def note_calls(
+        self, campaign: int, agent_id: str, calls: Sequence[SeenCall]
+    ) -> Sequence[DialerEvent]:
+        """Note those of these calls that no attempt of this journal placed.
+
+        They count for the open-attempt rule and the minimum gap. One by the campaign's agent to
+        a contact of its that is still to be called becomes an attempt of that contact.
+        """
+
+    # -- doubt
+
+    async def doubts(self, campaign: int) -> Sequence[DoubtRecord]:
+        """The attempts that are unknown or for review, oldest first."""
+
+    async def bound_calls(self, phone_number: str, attempt_id: str) -> frozenset[str]:
+        """Ids of calls to a number that belong to other attempts than this one."""
+
+    async def later_calls(self, moment: datetime) -> Mapping[str, datetime]:
+        """Some calls that this journal's dialers began then or later, and when."""
+
+    async def note_look(
+        self,
+        attempt_id: str,
+        first_look: Mapping[str, Any] | None,
+        evidence: Mapping[str, Any],
+    ) -> None:
+        """Write down what a look has shown that settles nothing."""
+
+    async def settle_doubt(
+        self, campaign: int, attempt_id: str, verdict: Verdict
+    ) -> DialerEvent | None:
+        """Write down what a doubt came to.
+
+        Gives `None` where it is settled already, or where its call belongs to another attempt.
 
         Cancellation:
             It is written all the same.

@@ -20,6 +20,7 @@ from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks
 from hamsa_async.dialer.journal.dialing import GAP, MIN_GAP, NUMBER_OPEN, Scribe
+from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
 from hamsa_async.dialer.journal.ending import open_calls
 from hamsa_async.dialer.journal.examination import problems_in
 from hamsa_async.dialer.journal.listing import ListStage
@@ -27,14 +28,17 @@ from hamsa_async.dialer.journal.records import (
     CallEnd,
     CampaignRecord,
     Candidate,
+    DoubtRecord,
     Held,
     Identity,
     ListDifference,
     OpenCall,
     ReportRow,
     RunRecord,
+    SeenCall,
     Settlement,
     StagedList,
+    Verdict,
 )
 from hamsa_async.dialer.journal.schema import back_up, open_database
 from hamsa_async.dialer.journal.sql import quoted
@@ -63,6 +67,8 @@ _SUSPECT: Final = (
     f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
     f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)})"
     " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
+    " OR EXISTS (SELECT 1 FROM calls AS k WHERE k.phone_number = contacts.phone_number"
+    " AND k.attempt IS NULL)"
 )
 _CANDIDATE: Final = (
     "SELECT id, row, phone_number, params, from_number, agent_id, expires_at,"
@@ -416,6 +422,54 @@ class SqliteJournal:
         self, campaign: int, attempt_id: str, end: CallEnd, retries: Retries
     ) -> DialerEvent | None:
         return await self._step(campaign, Scribe.end_call, attempt_id, end, retries)
+
+    # -- others
+
+    async def looked(self) -> tuple[datetime | None, datetime | None]:
+        found = await self._one("SELECT looked_from, looked_to FROM identity")
+        return (None, None) if found is None else (_moment(found[0]), _moment(found[1]))
+
+    async def note_looked(self, begin: datetime, end: datetime) -> None:
+        await self._execute(
+            "UPDATE identity SET looked_from = ?, looked_to = max(coalesce(looked_to, 0), ?)",
+            to_millis(begin),
+            to_millis(end),
+        )
+
+    async def note_calls(
+        self, campaign: int, agent_id: str, calls: Sequence[SeenCall]
+    ) -> Sequence[DialerEvent]:
+        return await self._step(campaign, Scribe.note_calls, agent_id, calls)
+
+    # -- doubt
+
+    async def doubts(self, campaign: int) -> Sequence[DoubtRecord]:
+        return await self._reader.run(lambda connection: doubts(connection, campaign))
+
+    async def bound_calls(self, phone_number: str, attempt_id: str) -> frozenset[str]:
+        return await self._reader.run(
+            lambda connection: bound_calls(connection, phone_number, attempt_id)
+        )
+
+    async def later_calls(self, moment: datetime) -> Mapping[str, datetime]:
+        return await self._reader.run(lambda connection: later_calls(connection, moment))
+
+    async def note_look(
+        self,
+        attempt_id: str,
+        first_look: Mapping[str, Any] | None,
+        evidence: Mapping[str, Any],
+    ) -> None:
+        await self._writer.write(
+            lambda connection: note_look(
+                connection, to_millis(self._clock()), attempt_id, first_look, evidence
+            )
+        )
+
+    async def settle_doubt(
+        self, campaign: int, attempt_id: str, verdict: Verdict
+    ) -> DialerEvent | None:
+        return await self._step(campaign, Scribe.settle_doubt, attempt_id, verdict)
 
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
         return await self._writer.write(
