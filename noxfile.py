@@ -22,6 +22,7 @@ PYTHONS = nox.project.python_versions(PYPROJECT)  # the classifiers are the one 
 
 RUFF = "ruff==0.17.*"  # a new minor brings new rules, which `ALL` would take in unseen
 PRISM = "@stoplight/prism-cli@5"
+PEERS = ("retell-sdk", "vapi_server_sdk", "twilio", "livekit-api")
 DOCS = Path("docs")
 
 
@@ -92,9 +93,24 @@ def crash(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def bench(session: nox.Session) -> None:
-    """Measure speed and memory, as ratios within one run."""
-    install_wheel(session, "all", "test")
-    session.run("python", "tests/benchmarks/campaign.py", *session.posargs)
+    """Measure a call, a campaign, the import, and reading lists."""
+    install_wheel(session, "all")
+    for name in ("call", "campaign"):
+        session.run("python", f"tests/benchmarks/{name}.py", *session.posargs)
+    session.run("python", "tests/benchmarks/imports.py")
+    session.install("xlsxwriter>=3.2")
+    session.run("python", "tests/benchmarks/lists.py")
+
+
+@nox.session(requires=["wheel"])
+def bench_peers(session: nox.Session) -> None:
+    """Measure a call against other vendors' SDKs, as they are on PyPI today."""
+    install_wheel(session, "speed")
+    folder = Path(session.create_tmp()).resolve()
+    for peer in PEERS:  # apart: they do not agree on a pydantic
+        shutil.rmtree(folder / peer, ignore_errors=True)
+        session.install("--target", str(folder / peer), peer)
+    session.run("python", "tests/benchmarks/peers.py", "--peers", str(folder), *session.posargs)
 
 
 @nox.session(requires=["wheel"])

@@ -22,6 +22,7 @@ from hamsa_async.errors import (
     InsufficientBalanceError,
     InvalidRequestError,
     JournalError,
+    NotEndedError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -29,9 +30,15 @@ from hamsa_async.errors import (
     RateLimitedError,
     ResponseSchemaError,
     ServerError,
+    WebhookParseError,
+    WebhookVerificationError,
 )
 from hamsa_async.instrumentation import (
+    AttemptBegan,
+    AttemptSent,
     AttemptSettled,
+    CallEnded,
+    CallQueued,
     CooldownStarted,
     Event,
     Hook,
@@ -88,7 +95,10 @@ from hamsa_async.models import (
     WebTool,
     WebToolType,
 )
+from hamsa_async.options import Answer, RequestOptions
 from hamsa_async.resources.call_stream import CallResult, CallStream
+from hamsa_async.resources.poller import CallUpdate
+from hamsa_async.resources.watching import CallWatch
 
 __all__ = [
     "FINAL_STATUSES",
@@ -97,14 +107,21 @@ __all__ = [
     "APIError",
     "AgentDetails",
     "AgentWebhookAuth",
+    "Answer",
+    "AttemptBegan",
+    "AttemptSent",
     "AttemptSettled",
     "AuthenticationError",
     "CalendarTools",
     "Call",
+    "CallEnded",
+    "CallQueued",
     "CallRequest",
     "CallResult",
     "CallStatus",
     "CallStream",
+    "CallUpdate",
+    "CallWatch",
     "CampaignError",
     "CampaignRecipient",
     "CampaignRunningError",
@@ -136,6 +153,7 @@ __all__ = [
     "JournalError",
     "KnowledgeBaseItem",
     "LLMConfig",
+    "NotEndedError",
     "NotFoundError",
     "NotSeen",
     "NotSentError",
@@ -151,6 +169,7 @@ __all__ = [
     "Project",
     "RateLimitedError",
     "RecipientStatus",
+    "RequestOptions",
     "ResponseSchemaError",
     "RetryPolicy",
     "RetryScheduled",
@@ -175,5 +194,7 @@ __all__ = [
     "WebTool",
     "WebToolType",
     "WebhookAuth",
+    "WebhookParseError",
+    "WebhookVerificationError",
     "__version__",
 ]

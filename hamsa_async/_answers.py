@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 import attrs
 
 from hamsa_async._converter import structure
-from hamsa_async._wire import Answer, decode, misshapen, server_date, unwrap
+from hamsa_async._wire import decode, misshapen, server_date, unwrap
 from hamsa_async.errors import ResponseSchemaError
 from hamsa_async.models.conversations import ExportFile, ExportTicket
 from hamsa_async.models.jobs import Job
 from hamsa_async.models.knowledge_base import KnowledgeBaseItem
 from hamsa_async.models.pages import Page
+from hamsa_async.options import Answer
 
 T = TypeVar("T")
 
@@ -96,13 +97,15 @@ def read_export(answer: Answer) -> ExportFile | ExportTicket:
     """Read an export: a file where it is one, else where to ask for it.
 
     Raises:
-        ResponseSchemaError: It is JSON and no ticket, or a web page.
+        ResponseSchemaError: It is JSON and no ticket, a web page, or empty.
     """
     content_type = answer.headers.get("Content-Type", "")
     if "json" in content_type:
         return reads(ExportTicket)(answer)
     if "html" in content_type:
         misshapen(answer, "expected a file, got a web page @ $")
+    if not answer.body:
+        misshapen(answer, "expected a file, got nothing @ $")
     return ExportFile(content=answer.body, content_type=content_type)
 
 
@@ -135,11 +138,17 @@ def read_text(answer: Answer) -> str:
 def read_nothing(answer: Answer) -> None:
     """Read the answer of a route that has no `data`.
 
+    Elsewhere `data` says more than `success`, which the reference's examples print as `false`
+    on a 200; here nothing else says that it was done.
+
     Raises:
-        ResponseSchemaError: It is not the API that answered: no JSON object.
+        ResponseSchemaError: It is not the API that answered (no JSON object), or it says that
+            it has failed.
     """
     envelope: Any = None
     with contextlib.suppress(ValueError):
         envelope = decode(answer.body)
     if not isinstance(envelope, Mapping):
         misshapen(answer, "expected an object @ $")
+    if envelope.get("success") is False and envelope.get("data") is None:
+        misshapen(answer, "it has failed, it says @ $.success")

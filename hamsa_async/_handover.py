@@ -2,10 +2,13 @@
 
 import select
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+
+OnHanded = Callable[[], None]
 
 
 class NotHandedError(Exception):
@@ -28,16 +31,20 @@ class MarkedBody(aiohttp.BytesPayload):
 
     def __init__(self, body: bytes, *, not_after: float | None = None) -> None:
         super().__init__(body, content_type="application/json")
-        self.handed = False
-        self.sealed = False
+        self.handed: bool = False
+        self.sealed: bool = False
         """Whether it must not be written any more."""
-        self.was_stale = False
+        self.was_stale: bool = False
         """Whether it was not written because its kept connection was no good any more."""
+        self.on_handed: OnHanded | None = None
+        """Called in the moment in which it is handed to a connection."""
         self._not_after = not_after
 
     def afresh(self) -> "MarkedBody":
         """The same body for another connection."""
-        return MarkedBody(self._value, not_after=self._not_after)
+        body = MarkedBody(self._value, not_after=self._not_after)
+        body.on_handed = self.on_handed
+        return body
 
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
@@ -61,6 +68,8 @@ class MarkedBody(aiohttp.BytesPayload):
             self.was_stale = _has_answered(connection)
             raise NotHandedError("the connection was not fit to be written to")
         self.handed = True
+        if self.on_handed is not None:
+            self.on_handed()
 
 
 def _is_fit(connection: Any) -> bool:

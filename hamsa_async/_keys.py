@@ -19,15 +19,23 @@ _HOW = (
 class KeySource:
     """An API key: a text, a file or an async callable. Its `repr` shows which, never the key."""
 
-    def __init__(self, *, text: str | None, file: Path | None, ask: KeyCallable | None) -> None:
+    def __init__(
+        self,
+        *,
+        origin: str,
+        text: str | None = None,
+        file: Path | None = None,
+        ask: KeyCallable | None = None,
+    ) -> None:
+        self.origin = origin
+        """Where the key comes from, for people."""
         self._text = text
         self._file = file
         self._ask = ask
         self._renewing = asyncio.Lock()
 
     def __repr__(self) -> str:
-        kind = "text" if self._file is None and self._ask is None else self._file or "callable"
-        return f"<KeySource {kind}>"
+        return f"<KeySource {self.origin}>"
 
     @classmethod
     def find(cls, api_key: str | KeyCallable | None) -> "KeySource":
@@ -37,14 +45,14 @@ class KeySource:
             ConfigurationError: There is no key, or its file cannot be read.
         """
         if callable(api_key):
-            return cls(text=None, file=None, ask=api_key)
+            return cls(origin="a callable", ask=api_key)
         if api_key is not None:
-            return cls(text=_checked(api_key), file=None, ask=None)
+            return cls(origin="a text", text=_checked(api_key))
         if text := os.environ.get("HAMSA_API_KEY"):
-            return cls(text=_checked(text), file=None, ask=None)
+            return cls(origin="HAMSA_API_KEY", text=_checked(text))
         if name := os.environ.get("HAMSA_API_KEY_FILE"):
             file = Path(name)
-            return cls(text=_read(file), file=file, ask=None)
+            return cls(origin=f"HAMSA_API_KEY_FILE ({file})", text=_read(file), file=file)
         raise ConfigurationError(f"there is no API key: {_HOW}")
 
     @property

@@ -53,7 +53,8 @@ class Line:
         self._shut: Callable[[], Exception] | None = None
 
     def __bool__(self) -> bool:
-        self._drop_gone()
+        if self._heap:
+            self._drop_gone()
         return bool(self._heap)
 
     async def wait(
@@ -213,7 +214,8 @@ class _Tally:
         self._before = 0
 
     def count(self, now: float) -> None:
-        self._roll(now)
+        if int(now) != self._second:
+            self._roll(now)
         self._now += 1
 
     def best(self, now: float) -> int:
@@ -297,7 +299,7 @@ class Gate:
         now = asyncio.get_running_loop().time()
         if good:
             self._tally.count(now)
-        if self.is_open or epoch != self.epoch:
+        if self._phase is _Phase.OPEN or epoch != self.epoch:
             return
         if self._phase is _Phase.PROBING:
             self._probe_out = False

@@ -13,6 +13,16 @@ HIDDEN: Final = "***"
 # A run of digits long enough to be somebody's number, with the marks people put between them.
 _NUMBER = re.compile(r"\+?\d(?:[\s().-]?\d){6,}")
 
+# What a server calls a request: one word with a letter in it, and no number in full.
+_ID = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[\w.:=/-]{1,128}", re.ASCII)
+
+# A date of our days, with its time if there is one, that no further digits belong to.
+_DATE = re.compile(
+    r"(?<![\d+])(?<!\d[\s().-])"
+    r"((?:19|20)\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d(?::[0-5]\d)?)?)"
+    r"(?![\s().-]*\d)"
+)
+
 # How names, lower-cased and without "_" and "-", end whose values never leave the process:
 # `authSecret`, `accessToken`, `llmConfig.apiKey`, `sipPassword`. Hamsa echoes them in answers,
 # at any depth. `maxTokens` is none of them.
@@ -53,6 +63,17 @@ def mask_text(text: str) -> str:
     return _NUMBER.sub(lambda match: mask_number(match.group()), text)
 
 
+def mask_id(text: str) -> str:
+    """Keep what looks like a server's id, digits and all; mask the numbers in anything else."""
+    return text if _ID.fullmatch(text) else mask_text(text)
+
+
+def mask_all_but_dates(text: str) -> str:
+    """Do as `mask_text` does, and leave dates as they are: `2026-03-01`, `2026-03-01 09:30`."""
+    parts = _DATE.split(text)
+    return "".join(part if at % 2 else mask_text(part) for at, part in enumerate(parts))
+
+
 def scrub(value: Any) -> Any:
     """Copy a JSON-like value with every secret replaced by `***`, at any depth."""
     if isinstance(value, Mapping):
@@ -88,8 +109,15 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 
 def show_text(value: object) -> str:
-    """A `repr` for what a server wrote: numbers in it are masked."""
-    return repr(mask_text(value)) if isinstance(value, str) else repr(value)
+    """A `repr` for what a server wrote: numbers in it are masked.
+
+    Where a text was promised and something with parts came, nothing of it is shown.
+    """
+    if isinstance(value, str):
+        return repr(mask_text(value))
+    if isinstance(value, Mapping):
+        return "{...}"
+    return "[...]" if isinstance(value, list | tuple) else repr(value)
 
 
 def _is_secret(name: object) -> bool:

@@ -1,6 +1,9 @@
 """The aiohttp session a client sends over: one of its own, or one that it was lent."""
 
+# Both are what the loop needs to look up the API's name: it would import them then and there.
+import concurrent.futures.thread  # noqa: F401
 import contextlib
+import encodings.idna  # noqa: F401
 import logging
 import urllib.request
 from typing import Final

@@ -2,39 +2,37 @@
 
 An exchange runs in a task of its own, so that a caller who is cancelled leaves at once while a
 request that was handed to a connection still comes to its end, with its slot held and its id
-heard. Every exchange ends in exactly one `AttemptSettled`: the verdict is passed when its task
-is done, however that came about.
+heard. Every exchange ends in exactly one `AttemptSettled`: the verdict is passed when it is
+over, however that came about.
 """
 
 import asyncio
-import contextlib
 import functools
-import itertools
 import logging
-import math
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, cast
 
 import aiohttp
 import attrs
 from yarl import URL
 
+from hamsa_async._deadlines import Deadlines
 from hamsa_async._handover import MarkedBody, NotHandedError
 from hamsa_async._keys import KeySource
-from hamsa_async._limits import Door, LongCooldownError, Pace, Pass, RateLimited
-from hamsa_async._masking import mask_number
+from hamsa_async._limits import Door, Pass, RateLimited
+from hamsa_async._masking import mask_number, secrets_in
+from hamsa_async._placed import PlacedCalls
 from hamsa_async._pull import see_through
-from hamsa_async._retry import Retryable, RetryBudget, Tries, pause, try_again
+from hamsa_async._retry import RetryBudget
 from hamsa_async._sessions import limit_of_borrowed, open_session, proxy_for
-from hamsa_async._verdicts import Again, Ending, Verdict, failure, judge
-from hamsa_async._wire import USER_AGENT, Answer, Request, moment_after, retry_after, server_date
+from hamsa_async._verdicts import Ending, Verdict, failure, judge
+from hamsa_async._wire import USER_AGENT, Request, moment_after, retry_after, server_date
 from hamsa_async.config import ClientConfig
 from hamsa_async.errors import (
-    AuthenticationError,
     Certainty,
     ConfigurationError,
     HamsaError,
@@ -42,27 +40,23 @@ from hamsa_async.errors import (
     ResponseSchemaError,
 )
 from hamsa_async.instrumentation import (
+    AttemptBegan,
+    AttemptSent,
     AttemptSettled,
     CooldownStarted,
     Hook,
-    RetryScheduled,
     Teller,
 )
 from hamsa_async.models.calls import Call
+from hamsa_async.options import Answer, Settings
 
-T = TypeVar("T")
+log: logging.Logger = logging.getLogger("hamsa_async")
 
-log = logging.getLogger("hamsa_async")
-
-_NEVER_CONNECTED: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.InvalidURL,
-)
+# An empty body of a read is there for its mark, and has no type.
+_UNTYPED: Final = ("Content-Type",)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)  # not frozen: every call makes one
 class Outcome:
     """How one exchange ended."""
 
@@ -80,71 +74,57 @@ class Outcome:
 
 
 @attrs.define(kw_only=True, eq=False)
-class Sending(Generic[T]):
-    """One logical call on its way: what to send, how to read the answer, and its tries."""
-
-    request: Request
-    parse: Callable[[Answer], T]
-    ticket: int
-    tries: Tries
-    once: bool
-    before_send: Callable[[], Awaitable[None]] | None
-    pace: Pace | None
-    not_after: float | None
-    """In POSIX seconds."""
-    last_error: HamsaError | None = None
-    key_renewed: bool = False
-
-    @property
-    def too_late(self) -> bool:
-        """Whether it may not begin any more."""
-        return self.not_after is not None and time.time() >= self.not_after
-
-    def not_sent(self, why: str, *, retry_at: datetime | None = None) -> NotSentError:
-        """Make the error of a call that ends before a request began."""
-        return NotSentError(
-            f"{self.request.operation.name}: {why}; nothing was sent",
-            certainty=Certainty.NOT_SENT,
-            reference=self.request.reference,
-            attempts=self.tries.begun,
-            retry_at=retry_at,
-        )
-
-
-@attrs.define(kw_only=True, eq=False)
 class Exchange:
     """One request and its answer."""
 
     request: Request
     parse: Callable[[Answer], Any] = attrs.field(repr=False)
-    attempts: int
-    body: MarkedBody | None = attrs.field(repr=False)
+    settings: Settings = attrs.field(repr=False)
+    number: int
+    attempt: int
+    body: MarkedBody = attrs.field(repr=False)
     key: str = attrs.field(repr=False)
     entered: Pass = attrs.field(repr=False)
     begun: float
     begun_at: float
     """In POSIX seconds."""
     outcome: "asyncio.Future[Outcome]" = attrs.field(repr=False)
-    abandoned: bool = False
+    task: "asyncio.Task[None] | None" = attrs.field(default=None, repr=False)
+    timed_out: bool = False
     stopped: bool = False
+    abandoned: bool = False
+    then: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    """Called when it has settled after its caller had left."""
 
     def stop(self) -> None:
         """See to it that it is not written any more, if it was not yet."""
         self.stopped = True
-        if self.body is not None:
-            self.body.sealed = True
+        self.body.sealed = True
 
-    def was_handed(self, cause: BaseException | None) -> bool:
-        """Whether it was handed to a connection."""
-        if self.body is not None:
-            return self.body.handed
-        # A read has no body to mark. What proves that it never left is the error alone, and
-        # being wrong about it costs one more read.
-        return not isinstance(cause, _NEVER_CONNECTED)
+    def cut_off(self) -> None:
+        """End it at once: provably not sent where it was not handed yet."""
+        assert self.task is not None
+        # Cancelling takes a turn of the loop, in which it could still be written.
+        self.stop()
+        self.task.cancel()
+
+    @property
+    def may_take_another_connection(self) -> bool:
+        """Whether its connection was no good any more before it was written."""
+        return not self.stopped and self.body.was_stale
+
+    def take_another_connection(self) -> None:
+        """Make it ready to be written once more; it was not yet."""
+        self.body = self.body.afresh()
+
+    def time_out(self) -> None:
+        """See `Watched`."""
+        self.timed_out = True
+        self.cut_off()
 
 
 class Transport:
-    """Sends requests over one session, on one loop, and says what became of each."""
+    """The one way out of a client and its copies: session, loop, doors, and what is under way."""
 
     def __init__(
         self,
@@ -154,31 +134,29 @@ class Transport:
         session: aiohttp.ClientSession | None,
         hooks: Iterable[Hook],
     ) -> None:
+        self.keys: KeySource = keys
+        self.teller: Teller = Teller(hooks)
+        self.budget: RetryBudget = RetryBudget(config.retry.budget)
+        self.closing: asyncio.Event = asyncio.Event()
+        self.base_url: str = config.base_url
+        self.placed: PlacedCalls = PlacedCalls()
         self._config = config
-        self._keys = keys
-        self._teller = Teller(hooks)
-        self._session: aiohttp.ClientSession | None = None
         self._borrowed = session is not None
         limit = config.concurrency_limit
         if session is not None:
             limit = limit_of_borrowed(session, limit)
-        self.concurrency_limit = limit
+        self.concurrency_limit: int = limit
         self._proxy = None if session is not None else proxy_for(config.base_url)
         self._session = session
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._closing = asyncio.Event()
-        self._tickets = itertools.count()
-        self._exchanges: dict[asyncio.Task[Answer], Exchange] = {}
-        self._budget = RetryBudget(config.retry.budget)
         # The headers of the last answer, and when it came.
         self._heard: tuple[Mapping[str, str], float] | None = None
-        self._timeout = aiohttp.ClientTimeout(
-            total=config.timeouts.response, connect=config.timeouts.connect
-        )
-        self._doors = {
+        self._exchanges: Deadlines[Exchange] = Deadlines()
+        self.doors: Mapping[bool, Door] = {
             True: self._door("dials", limit, config.rate),
             False: self._door("reads", limit, None),
         }
+        """By whether an operation writes."""
         self._made_at = _caller()
 
     def _door(self, name: str, limit: int, rate: float | None) -> Door:
@@ -187,255 +165,156 @@ class Transport:
             rate=rate,
             cooldown=self._config.retry.cooldown,
             # Not a method of ours: a client that is dropped unclosed should go, and warn, at once.
-            on_cooldown=functools.partial(_tell_cooldown, self._teller, name),
+            on_cooldown=functools.partial(_tell_cooldown, self.teller, name),
         )
 
-    # -- sending
+    # -- one exchange
 
-    async def send(
+    def begin(
         self,
         request: Request,
-        parse: Callable[[Answer], T],
+        parse: Callable[[Answer], Any],
         *,
-        once: bool = False,
-        before_send: Callable[[], Awaitable[None]] | None = None,
-        pace: Pace | None = None,
-        not_after: datetime | None = None,
-    ) -> T:
-        """Send a request, again where the retry table allows it, and read the answer.
+        settings: Settings,
+        number: int,
+        attempt: int,
+        entered: Pass,
+        key: str,
+        not_after: float | None,
+    ) -> Exchange:
+        """Let a request go. It has passed its door; `entered` is given back at its end.
 
         Args:
             request: What to send.
-            parse: Reads a 2xx answer, or raises `ResponseSchemaError`.
-            once: Send it once at the most; what would be tried again is raised. It waits for
-                its turn however long a cool-down lasts.
-            before_send: Awaited before every try, when nothing but it stands between the
-                request and the wire. If it raises, nothing is sent.
-            pace: One more pace to keep, besides the client's own.
-            not_after: If the request has not begun by then, it does not.
+            parse: Reads a 2xx answer.
+            settings: The options in force for it.
+            number: Which logical call it belongs to.
+            attempt: Which try of that, from 1.
+            entered: From its door.
+            key: The API key to send.
+            not_after: When it must not be written any more, in POSIX seconds.
 
-        Raises:
-            HamsaError: See the table; `certainty` says what was proven.
-
-        Cancellation:
-            Prompt. Before the request is handed to a connection nothing is sent; after it, the
-            exchange goes on without the caller and ends in an `AttemptSettled`.
+        Returns:
+            The exchange; await its `outcome`, and `abandon` it where that is cancelled.
         """
-        loop = self._own_loop()
-        self._budget.pay_in()
-        sending = Sending(
-            request=request,
-            parse=parse,
-            ticket=next(self._tickets),
-            tries=Tries(self._config.retry, self._budget, loop.time),
-            once=once,
-            before_send=before_send,
-            pace=pace,
-            not_after=None if not_after is None else not_after.timestamp(),
-        )
-        try:
-            return await self._try(sending)
-        except Retryable as failed:
-            first = failed
-        self._tell_retry(sending, first)
-        return await try_again(first, lambda: self._try_next(sending), sleep=self._nap)
-
-    async def _try_next(self, sending: Sending[T]) -> T:
-        try:
-            return await self._try(sending)
-        except Retryable as failed:
-            self._tell_retry(sending, failed)
-            raise
-
-    async def _nap(self, seconds: float) -> None:
-        """Sleep, unless the client is closed meanwhile."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
-
-    async def _try(self, sending: Sending[T]) -> T:
-        """One try: through the door, over the wire, and the verdict."""
-        entered = await self._enter(sending)
-        try:
-            key = self._keys.fixed or await self._keys.get()
-            if sending.before_send is not None:
-                if sending.too_late:
-                    raise self._too_late(sending)  # noqa: TRY301 - the slot is given back below
-                await sending.before_send()
-            exchange, task = self._begin(sending, entered, key)
-        except BaseException:
-            entered.leave()
-            raise
-        try:
-            outcome = await exchange.outcome
-        except asyncio.CancelledError:
-            self._abandon(exchange, task)
-            raise
-        if outcome.error is None:
-            return cast("T", outcome.value)
-        return await self._after_failure(sending, outcome, key)
-
-    async def _enter(self, sending: Sending[T]) -> Pass:
-        """Get through the door in time."""
-        loop = self._own_loop()
-        if self._closing.is_set():
-            raise sending.not_sent("the client is closed")
-        until = self._until(sending, loop.time())
-        if loop.time() >= until:
-            raise self._too_late(sending, until)
-        door = self._doors[sending.request.operation.writes]
-        entered = door.try_enter() if sending.pace is None else None
-        if entered is None:
-            entered = await self._wait_at(door, sending, until)
-        if math.isinf(sending.tries.deadline):
-            sending.tries.deadline = loop.time() + self._config.timeouts.deadline
-        return entered
-
-    def _until(self, sending: Sending[T], now: float) -> float:
-        """When it must have got through, on the loop's clock."""
-        if sending.not_after is None:
-            return sending.tries.deadline
-        return min(sending.tries.deadline, now + sending.not_after - time.time())
-
-    async def _wait_at(self, door: Door, sending: Sending[T], until: float) -> Pass:
-        patience = math.inf if sending.once else self._config.timeouts.deadline
-        try:
-            async with asyncio.timeout_at(None if math.isinf(until) else until):
-                return await door.enter(sending.ticket, pace=sending.pace, patience=patience)
-        except TimeoutError:
-            raise self._too_late(sending, until) from None
-        except LongCooldownError as long:
-            raise sending.last_error or sending.not_sent(
-                "too many requests, and the API asks for a longer pause than the deadline",
-                retry_at=moment_after(datetime.now(UTC), long.seconds),
-            ) from None
-        except NotSentError:  # the door was shut; it does not know whom it sends away
-            raise sending.not_sent("the client was closed before the request began") from None
-
-    def _too_late(self, sending: Sending[T], until: float = -math.inf) -> HamsaError:
-        """Say which of the two bounds was reached.
-
-        The loop's clock and the wall clock differ by moments, so it is not asked of the clocks.
-        """
-        if until < sending.tries.deadline or sending.last_error is None:
-            return sending.not_sent("not_after passed before the request could begin")
-        return sending.last_error
-
-    def _begin(
-        self, sending: Sending[T], entered: Pass, key: str
-    ) -> "tuple[Exchange, asyncio.Task[Answer]]":
-        """Let the request go, in a task of its own."""
-        loop = self._own_loop()
-        if self._closing.is_set():
-            raise sending.not_sent("the client was closed before the request began")
-        if sending.too_late:
-            raise self._too_late(sending)
-        request = sending.request
-        body = None
-        if request.body is not None:
-            body = MarkedBody(request.body, not_after=sending.not_after)
+        loop = asyncio.get_running_loop()
         exchange = Exchange(
             request=request,
-            parse=sending.parse,
-            attempts=sending.tries.begun + 1,
-            body=body,
+            parse=parse,
+            settings=settings,
+            number=number,
+            attempt=attempt,
+            # A read without a body has an empty one: an old answer must not answer it either.
+            body=MarkedBody(request.body or b"", not_after=not_after),
             key=key,
             entered=entered,
             begun=loop.time(),
             begun_at=time.time(),
             outcome=loop.create_future(),
         )
-        task = loop.create_task(self._exchange(exchange))
-        sending.tries.begun += 1
-        self._exchanges[task] = exchange
-        task.add_done_callback(self._done)
-        return exchange, task
+        if self.teller.hooked:
+            self._tell_begin(exchange)
+        exchange.task = loop.create_task(self._exchange(exchange))
+        exchange.task.add_done_callback(self._settle_unbegun)
+        self._exchanges.watch(exchange, exchange.begun + settings.timeouts.response)
+        return exchange
 
-    def _abandon(self, exchange: Exchange, task: "asyncio.Task[Answer]") -> None:
-        """Its caller was cancelled: stop it if it is not handed yet, else let it go on."""
-        if exchange.outcome.done() and not exchange.outcome.cancelled():
-            # It ended in this very turn, and its event told nothing of a caller who left.
-            if exchange.outcome.exception() is None and exchange.request.operation.writes:
-                self._teller.missed(_event(exchange, exchange.outcome.result()))
-            return
+    def abandon(self, exchange: Exchange) -> bool:
+        """Its caller was cancelled: stop it if it is not handed yet, else let it go on.
+
+        Returns:
+            Whether it still has to come to its end.
+        """
+        if exchange not in self._exchanges:
+            # It ended in this very turn. Where the cancellation came first, `_settle` saw it, and
+            # said so; else its event told nothing of a caller who left.
+            if (
+                not exchange.outcome.cancelled()
+                and exchange.outcome.exception() is None
+                and exchange.request.operation.writes
+            ):
+                self.teller.missed(_event(exchange, exchange.outcome.result()))
+            return False
         exchange.abandoned = True
-        if exchange.body is None:
-            task.cancel()
-        elif not exchange.body.handed:
-            # Cancelling takes a turn of the loop, in which it could still be written.
-            exchange.stop()
-            task.cancel()
+        if not exchange.request.body or not exchange.body.handed:
+            exchange.cut_off()
+        return True
 
-    async def _after_failure(self, sending: Sending[T], outcome: Outcome, key: str) -> T:
-        """Try again at once with a new key, later by `Retryable`, or raise."""
-        error = outcome.error
-        assert error is not None
-        sending.last_error = error
-        again = Again.NEVER if sending.once else outcome.verdict.again
-        if outcome.verdict.again is not Again.THROUGH_GATE:
-            sending.tries.counted += 1
-        if isinstance(error, AuthenticationError) and not sending.key_renewed:
-            error.key_renewed = sending.key_renewed = await self._keys.renew(key)
-            if sending.key_renewed and not sending.once:
-                return await self._try(sending)  # a 401 is a refusal: nothing was done
-        wait = self._wait(sending, outcome)
-        if sending.tries.may_try_again(again, outcome.verdict.certainty, wait):
-            raise Retryable(error, wait, at_gate=again is Again.THROUGH_GATE)
-        raise error
+    async def _exchange(self, exchange: Exchange) -> None:
+        assert exchange.task is not None
+        exchange.task.remove_done_callback(self._settle_unbegun)
+        try:
+            try:
+                answer = await self._ask(exchange)
+            except Exception:
+                if not exchange.may_take_another_connection:
+                    raise
+                answer = await self._ask_over_others(exchange)
+        except asyncio.CancelledError as cause:
+            self._settle(exchange, None, TimeoutError() if exchange.timed_out else cause)
+            raise
+        except BaseException as cause:  # noqa: BLE001 - the verdict says what it means
+            self._settle(exchange, None, cause)
+        else:
+            self._settle(exchange, answer, None)
 
-    def _wait(self, sending: Sending[T], outcome: Outcome) -> float:
-        if outcome.verdict.again is Again.THROUGH_GATE:
-            # The gate's cool-down is capped; what the server asked for is what it meant.
-            gate = self._doors[sending.request.operation.writes].gate
-            return max(gate.closed_for(), outcome.asked or 0.0)
-        return max(pause(self._config.retry, sending.tries.counted), outcome.asked or 0.0)
+    def _settle_unbegun(self, task: "asyncio.Task[None]") -> None:
+        """Settle what was cancelled before its first step: no code of ours ran in it."""
+        for exchange in self._exchanges.under_way:
+            if exchange.task is task:
+                self._settle(exchange, None, asyncio.CancelledError())
 
-    # -- one exchange, in its own task
-
-    async def _exchange(self, exchange: Exchange) -> Answer:
+    async def _ask_over_others(self, exchange: Exchange) -> Answer:
+        """A kept connection was no good: it is closed now, and nothing was sent over it."""
         # As many kept connections as there may be: a server that always speaks first would have
         # us here for ever.
         for _ in range(self.concurrency_limit):
+            exchange.take_another_connection()
             try:
                 return await self._ask(exchange)
             except Exception:
-                if exchange.stopped or exchange.body is None or not exchange.body.was_stale:
+                if not exchange.may_take_another_connection:
                     raise
-                # That connection is closed now, and nothing was sent: on to the next one.
-                exchange.body = exchange.body.afresh()
+        exchange.take_another_connection()
         return await self._ask(exchange)
 
     async def _ask(self, exchange: Exchange) -> Answer:
-        body = exchange.body
-        async with self._open_session().request(
-            exchange.request.operation.method,
-            URL(self._config.base_url + exchange.request.path),
+        request, body = exchange.request, exchange.body
+        response = await self._open_session().request(
+            request.operation.method,
+            URL(self.base_url + request.path),
             data=body,
+            skip_auto_headers=None if request.body else _UNTYPED,
             headers={
+                **exchange.settings.headers,
                 "Authorization": f"{self._config.auth_scheme} {exchange.key}",
-                "Accept": exchange.request.accept,
+                "Accept": request.accept,
                 "User-Agent": USER_AGENT,
             },
-            timeout=self._timeout,
+            timeout=_timeout(exchange.settings.timeouts.connect),
             allow_redirects=False,
             raise_for_status=False,
             middlewares=(),
             proxy=self._proxy,
-        ) as response:
-            if body is not None and not body.handed:
-                # It was waiting there before we asked: an answer to somebody else's question.
-                body.sealed = body.was_stale = True
-                response.close()
-                raise NotHandedError("an answer was there before the request was written")
-            return Answer(
-                status=response.status, headers=response.headers, body=await response.read()
-            )
+        )
+        if not body.handed:
+            # It was waiting there before we asked: an answer to somebody else's question.
+            body.sealed = body.was_stale = True
+            response.close()
+            raise NotHandedError("an answer was there before the request was written")
+        try:
+            content = await response.read()
+        except BaseException:
+            response.close()
+            raise
+        return Answer(status=response.status, headers=response.headers, body=content)
 
-    def _done(self, task: "asyncio.Task[Answer]") -> None:
-        """Pass the verdict on an exchange, whatever ended its task."""
-        exchange = self._exchanges.pop(task)
-        answer, cause = _end_of(task)
-        handed = exchange.was_handed(cause)
+    def _settle(
+        self, exchange: Exchange, answer: Answer | None, cause: BaseException | None
+    ) -> None:
+        """Pass the verdict on an exchange, whatever ended it."""
+        self._exchanges.forget(exchange)
+        handed = exchange.body.handed
         exchange.stop()
         if not handed:
             answer = None  # it answers somebody else's request
@@ -445,6 +324,8 @@ class Transport:
             exchange.entered.leave()
             if not exchange.outcome.done():
                 exchange.outcome.set_exception(defect)
+            if exchange.then is not None:
+                exchange.then()
             return
         exchange.entered.leave(
             limited=RateLimited(outcome.asked) if outcome.limited else None,
@@ -452,8 +333,13 @@ class Transport:
         )
         if not exchange.outcome.done():
             exchange.outcome.set_result(outcome)
-        if exchange.abandoned or self._teller.heard:
-            self._teller.settled(_event(exchange, outcome))
+        exchange.abandoned |= exchange.outcome.cancelled()
+        if exchange.abandoned or self.teller.heard:
+            self.teller.settled(_event(exchange, outcome))
+        if answer is not None and exchange.settings.on_answer is not None:
+            _give(answer, exchange.settings.on_answer)
+        if exchange.then is not None:
+            exchange.then()
 
     def _conclude(
         self,
@@ -472,9 +358,11 @@ class Transport:
             handed=handed,
             status=status,
             body_ok=problems is None,
-            dial_on_429=self._config.retry.dial_on_429,
+            dial_on_429=exchange.settings.retry.dial_on_429,
         )
         if verdict.error is None:
+            if isinstance(value, Call):
+                self.placed.answered(value.id, exchange.begun_at)
             return Outcome(verdict=verdict, status=status, value=value)
         now = datetime.now(UTC)
         asked = None if answer is None else retry_after(answer.headers, now)
@@ -483,13 +371,14 @@ class Transport:
             answer=answer,
             cause=cause,
             problems=problems or (),
-            attempts=exchange.attempts,
+            attempts=exchange.attempt,
             retry_at=None if pause is None else moment_after(now, pause),
             begun_at=datetime.fromtimestamp(exchange.begun_at, UTC),
             ended_at=now,
             server_ahead=self._server_ahead(),
         )
-        error = failure(verdict, exchange.request, ending, key=exchange.key)
+        secrets = {exchange.key} | secrets_in(exchange.settings.headers)
+        error = failure(verdict, exchange.request, ending, secrets=secrets)
         return Outcome(verdict=verdict, status=status, error=error, asked=asked)
 
     def _server_ahead(self) -> float | None:
@@ -501,12 +390,17 @@ class Transport:
 
     # -- the session and its loop
 
-    def _own_loop(self) -> asyncio.AbstractEventLoop:
-        """Refuse another loop before anything is sent.
+    def own_loop(self) -> asyncio.AbstractEventLoop:
+        """Give the client's loop, and refuse another before anything is sent.
 
         A pooled socket of a dead loop still sends, and its failure comes after the call rang.
+
+        Raises:
+            ConfigurationError: The running loop is not the client's.
         """
         loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return loop
         if self._loop is None:
             self._loop = loop if self._session is None else getattr(self._session, "_loop", loop)
         if self._loop is not loop:
@@ -536,22 +430,25 @@ class Transport:
         if self._loop is not None and self._loop.is_closed():
             self._exchanges.clear()  # they ended with their loop, and nobody can hear of it
         else:
-            self._own_loop()
-        self._closing.set()
-        for door in self._doors.values():
+            self.own_loop()
+        self.closing.set()
+        for door in self.doors.values():
             door.shut(_shut)
         try:
-            if self._exchanges:
-                await asyncio.wait(set(self._exchanges), timeout=self._config.grace_period)
+            if tasks := self._tasks():
+                await asyncio.wait(tasks, timeout=self._config.grace_period)
         finally:
             await see_through(self._cut_off())
 
+    def _tasks(self) -> set["asyncio.Task[None]"]:
+        return {cast("asyncio.Task[None]", each.task) for each in self._exchanges.under_way}
+
     async def _cut_off(self) -> None:
-        for task, exchange in self._exchanges.items():
-            exchange.stop()
-            task.cancel()
-        if self._exchanges:
-            await asyncio.wait(set(self._exchanges))
+        for exchange in self._exchanges.under_way:
+            exchange.cut_off()
+        if tasks := self._tasks():
+            await asyncio.wait(tasks)
+        self._exchanges.clear()
         if self._session is not None and not self._borrowed:
             await self._session.close()
 
@@ -568,38 +465,47 @@ class Transport:
 
     # -- telling
 
-    def _tell_retry(self, sending: Sending[T], failed: Retryable) -> None:
-        self._teller.retrying(
-            RetryScheduled(
-                operation=sending.request.operation.name,
-                attempts=sending.tries.begun,
-                wait=failed.expected,
-                error=failed.error,
-            )
+    def _tell_begin(self, exchange: Exchange) -> None:
+        operation, number, attempt = (
+            exchange.request.operation.name,
+            exchange.number,
+            exchange.attempt,
         )
+        self.teller.tell(AttemptBegan(operation=operation, number=number, attempt=attempt))
+        exchange.body.on_handed = lambda: self.teller.tell(
+            AttemptSent(operation=operation, number=number, attempt=attempt)
+        )
+
+
+@functools.cache
+def _timeout(connect: float) -> aiohttp.ClientTimeout:
+    """Only the wait for a connection is aiohttp's to bound; see `Deadlines` for the rest.
+
+    A session's own timeouts are overruled by it, a borrowed one's too.
+    """
+    return aiohttp.ClientTimeout(total=None, connect=connect)
 
 
 def _event(exchange: Exchange, outcome: Outcome) -> AttemptSettled:
     request = exchange.request
-    found = outcome.value.id if isinstance(outcome.value, Call) else None
+    made = getattr(outcome.value, "id", None) if request.operation.writes else None
+    if not isinstance(made, str):  # it may be anything that the API sends
+        made = None
+    found = made if isinstance(outcome.value, Call) else None
     return AttemptSettled(
         operation=request.operation.name,
+        number=exchange.number,
+        attempt=exchange.attempt,
         certainty=outcome.verdict.certainty,
         reference=request.reference,
         to_number=None if request.to_number is None else mask_number(request.to_number),
         call_id=found or getattr(outcome.error, "call_id", None),
+        made_id=made,
         status=outcome.status,
         error=outcome.error,
         abandoned=exchange.abandoned,
         seconds=exchange.outcome.get_loop().time() - exchange.begun,
     )
-
-
-def _end_of(task: "asyncio.Task[Answer]") -> tuple[Answer | None, BaseException | None]:
-    if task.cancelled():  # by a caller who left before it was handed, or by aclose()
-        return None, asyncio.CancelledError()
-    cause = task.exception()
-    return (None, cause) if cause is not None else (task.result(), None)
 
 
 def _read(exchange: Exchange, answer: Answer | None) -> tuple[Any, tuple[str, ...] | None]:
@@ -612,6 +518,13 @@ def _read(exchange: Exchange, answer: Answer | None) -> tuple[Any, tuple[str, ..
         return None, error.problems
     except Exception as error:  # noqa: BLE001 - a call that rang must end in a verdict
         return None, (f"{type(error).__name__} @ $",)
+
+
+def _give(answer: Answer, on_answer: Callable[[Answer], None]) -> None:
+    try:
+        on_answer(answer)
+    except Exception:
+        log.exception("on_answer failed", extra={"action": "on_answer_failed"})
 
 
 def _tell_cooldown(teller: Teller, gate: str, seconds: float) -> None:

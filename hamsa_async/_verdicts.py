@@ -7,13 +7,14 @@ not HTTP at all.
 """
 
 import enum
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Final
 
 import attrs
 
-from hamsa_async._masking import MaskedNumber, hide
-from hamsa_async._wire import Answer, Complaint, Request, find_call_id, read_complaint
+from hamsa_async._masking import MaskedNumber, hide, mask_id
+from hamsa_async._wire import Complaint, Request, find_call_id, read_complaint, request_id
 from hamsa_async.errors import (
     APIError,
     AuthenticationError,
@@ -31,6 +32,7 @@ from hamsa_async.errors import (
     ResponseSchemaError,
     ServerError,
 )
+from hamsa_async.options import Answer
 
 
 class Again(enum.Enum):
@@ -184,23 +186,26 @@ class Ending:
     """Seconds by which the server's clock is ahead of ours, as far as it was heard."""
 
 
-def failure(verdict: Verdict, request: Request, ending: Ending, *, key: str) -> HamsaError:
+def failure(
+    verdict: Verdict, request: Request, ending: Ending, *, secrets: AbstractSet[str]
+) -> HamsaError:
     """Make the error of a verdict: what happened, what is proven, what to do.
 
     Args:
         verdict: What `judge` said; its `error` must not be `None`.
         request: What was asked.
         ending: How that ended.
-        key: The API key it was asked with, which the server may say back.
+        secrets: What the server may say back besides what stands in the request.
     """
     kind, answer = verdict.error, ending.answer
     assert kind is not None
-    secrets = request.secrets() | {key}
+    secrets = request.secrets() | secrets
     complaint = read_complaint(answer, secrets) if answer is not None else Complaint()
     problems = tuple(hide(problem, secrets) for problem in ending.problems)
+    found = None if answer is None else request_id(answer)
     known: dict[str, Any] = {
         "status": answer.status if answer is not None else None,
-        "request_id": answer and answer.request_id and hide(answer.request_id, secrets),
+        "request_id": None if found is None else mask_id(hide(found, secrets)),
         "attempts": ending.attempts,
     }
     if kind is ResponseSchemaError:

@@ -21,6 +21,7 @@ from hamsa_async._version import __version__
 from hamsa_async.errors import ConfigurationError, ResponseSchemaError
 from hamsa_async.models.calls import REFERENCE_PARAM, Call, CallRequest
 from hamsa_async.models.projects import Project
+from hamsa_async.options import Answer
 
 try:
     import orjson
@@ -57,20 +58,11 @@ class Request:
         return found
 
 
-@attrs.frozen(kw_only=True)
-class Answer:
-    """A whole answer: the status line and headers were HTTP, and the body came to its end."""
-
-    status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
-
-    @property
-    def request_id(self) -> str | None:
-        """The server's or the edge's own id of the request, for their support."""
-        return next(
-            (self.headers[name] for name in _REQUEST_ID_HEADERS if name in self.headers), None
-        )
+def request_id(answer: Answer) -> str | None:
+    """The server's or the edge's own id of a request, for their support."""
+    return next(
+        (answer.headers[name] for name in _REQUEST_ID_HEADERS if name in answer.headers), None
+    )
 
 
 # -- requests
@@ -191,7 +183,7 @@ def misshapen(answer: Answer, problem: str) -> NoReturn:
         f"the answer is not the documented shape: {problem}",
         problems=(problem,),
         status=answer.status,
-        request_id=answer.request_id,
+        request_id=request_id(answer),
     )
 
 

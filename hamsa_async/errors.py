@@ -19,6 +19,9 @@ or a whole phone number.
     │  ├─ RateLimitedError               429
     │  └─ ServerError                    5xx (reads only: for a write it proves nothing)
     ├─ ResponseSchemaError               an answer to a read that is not the documented shape
+    ├─ NotEndedError                     a call that was waited for was not seen to end
+    ├─ WebhookVerificationError          a webhook whose secret does not prove where it is from
+    ├─ WebhookParseError                 a webhook's body that is no event
     └─ DialerError                       the dialer cannot go on; its leaves live here too
        ├─ ContactListError               the list cannot be read or used
        ├─ JournalError                   the journal cannot be used
@@ -196,6 +199,54 @@ class ResponseSchemaError(HamsaError):
     ) -> None:
         super().__init__(message, status=status, request_id=request_id, attempts=attempts)
         self.problems = problems
+
+
+class NotEndedError(HamsaError):
+    """A call that was waited for was not seen to end: time ran out, or the client was closed.
+
+    It says nothing about the call, which may go on: wait for it again, or read it. `__cause__`
+    is why the last look at it taught nothing, if it did not.
+
+    Attributes:
+        call_id: The id of the call.
+        last_status: The last status that was heard of it; `None` where nothing was. A final one
+            means that it has ended, and only what came of it could not be read.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        call_id: str | None = None,
+        last_status: str | None = None,
+        certainty: Certainty | None = None,
+        status: int | None = None,
+        message_key: str | None = None,
+        request_id: str | None = None,
+        reference: str | None = None,
+        attempts: int = 0,
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            certainty=certainty,
+            status=status,
+            message_key=message_key,
+            request_id=request_id,
+            reference=reference,
+            attempts=attempts,
+            retry_at=retry_at,
+        )
+        self.call_id = call_id
+        self.last_status = last_status
+
+
+class WebhookVerificationError(HamsaError):
+    """A webhook's secret is missing, not one of ours, or another call's. Believe nothing of it."""
+
+
+class WebhookParseError(HamsaError):
+    """A webhook's body is no event: not JSON, not an object, or without a type."""
 
 
 class DialerError(HamsaError):

@@ -2,6 +2,12 @@
 
 A hook is any callable that takes one event. It is called on the event loop and must not
 block; what it raises is logged and never reaches the call. Events carry masked numbers only.
+
+One logical call gives, in this order: `CallQueued`, then for each try `AttemptBegan`,
+`AttemptSent` (if it came so far) and `AttemptSettled`, a `RetryScheduled` between two tries (not
+before the one that a renewed key allows at once), and `CallEnded`. All have its `number`.
+`CallQueued` is told in the caller's own task and context; what comes later may be told in another.
+`CooldownStarted` concerns the client as a whole.
 """
 
 import logging
@@ -17,6 +23,46 @@ log: logging.Logger = logging.getLogger("hamsa_async")
 
 
 @attrs.frozen(kw_only=True)
+class CallQueued:
+    """An operation was asked for, and waits for its turn."""
+
+    operation: str
+    """The API operation, such as `voice_agents.call`."""
+
+    number: int
+    """Which of the process's logical calls. All its clients count together, so that one hook may
+    listen to several."""
+
+    base_url: str
+    """The server that is asked: scheme and host, and a path prefix if there is one."""
+
+    reference: str | None
+    """The caller's own reference of the call, where one was given."""
+
+    to_number: str | None
+    """The number, masked."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptBegan:
+    """A try has its slot, gate and pace behind it, and seeks a connection."""
+
+    operation: str
+    number: int
+    attempt: int
+    """Which try of this call, from 1."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptSent:
+    """A request was handed to a connection. From here on the API may have it."""
+
+    operation: str
+    number: int
+    attempt: int
+
+
+@attrs.frozen(kw_only=True)
 class AttemptSettled:
     """One request came to its end.
 
@@ -25,8 +71,8 @@ class AttemptSettled:
     """
 
     operation: str
-    """The API operation, such as `voice_agents.call`."""
-
+    number: int
+    attempt: int
     certainty: Certainty | None
     """What is proven; `None` for an answered read."""
 
@@ -39,6 +85,9 @@ class AttemptSettled:
     call_id: str | None
     """The id that the API gave. This is where the id of a call reaches those whose `await`
     was cancelled."""
+
+    made_id: str | None = None
+    """The id of what a write made or changed: of a call, and of a batch, an agent, a tool."""
 
     status: int | None
     """The HTTP status of a parsed answer."""
@@ -59,6 +108,7 @@ class RetryScheduled:
     """A request will be tried again, as the retry table allows."""
 
     operation: str
+    number: int
     attempts: int
     """Tries begun so far, the failed one included."""
 
@@ -79,7 +129,34 @@ class CooldownStarted:
     retry_at: datetime
 
 
-Event = AttemptSettled | RetryScheduled | CooldownStarted
+@attrs.frozen(kw_only=True)
+class CallEnded:
+    """A logical call came to its end: its caller has its answer or its error.
+
+    Where the caller was cancelled and left a request on its way, this waits for its end.
+    """
+
+    operation: str
+    number: int
+    attempts: int
+    """Tries begun."""
+
+    error: BaseException | None
+    """What the caller was given, if not an answer; a `CancelledError` where it was cancelled."""
+
+    seconds: float
+    """From the moment it was asked for, the wait for its turn included."""
+
+
+Event = (
+    CallQueued
+    | AttemptBegan
+    | AttemptSent
+    | AttemptSettled
+    | RetryScheduled
+    | CooldownStarted
+    | CallEnded
+)
 
 
 class Hook(Protocol):
@@ -96,33 +173,38 @@ class Teller:
         self._hooks = tuple(hooks)
 
     @property
+    def hooked(self) -> bool:
+        """Whether there is a hook, so that an event is worth making."""
+        return bool(self._hooks)
+
+    @property
     def heard(self) -> bool:
-        """Whether anybody listens, so that an event is worth making."""
+        """Whether a hook or the log wants to hear how a request ended."""
         return bool(self._hooks) or log.isEnabledFor(logging.DEBUG)
 
     def settled(self, event: AttemptSettled) -> None:
         """Tell how a request ended."""
         log.log(
             logging.WARNING if event.abandoned else logging.DEBUG,
-            "%s settled%s: %s, call id %s, reference %s",
+            "%s settled%s: %s, id %s, reference %s",
             event.operation,
             " after its caller had left" if event.abandoned else "",
             event.certainty or event.status or "no answer",
-            event.call_id,
+            event.call_id or event.made_id,
             event.reference,
-            extra={"action": "attempt_settled", "certainty": event.certainty},
+            extra={"action": "attempt_settled", **_found(event)},
         )
-        self._tell(event)
+        self.tell(event)
 
     def missed(self, event: AttemptSettled) -> None:
         """Say that a caller was cancelled in the moment in which its request ended."""
         log.warning(
-            "%s settled as its caller left: %s, call id %s, reference %s",
+            "%s settled as its caller left: %s, id %s, reference %s",
             event.operation,
             event.certainty,
-            event.call_id,
+            event.call_id or event.made_id,
             event.reference,
-            extra={"action": "answer_missed", "certainty": event.certainty},
+            extra={"action": "answer_missed", **_found(event)},
         )
 
     def retrying(self, event: RetryScheduled) -> None:
@@ -132,9 +214,9 @@ class Teller:
             event.operation,
             event.wait,
             event.error,
-            extra={"action": "retry_scheduled", "wait": event.wait},
+            extra={"action": "retry_scheduled", "operation": event.operation, "wait": event.wait},
         )
-        self._tell(event)
+        self.tell(event)
 
     def cooling_down(self, event: CooldownStarted) -> None:
         """Tell that a gate has closed."""
@@ -142,13 +224,25 @@ class Teller:
             "429: no %s for %.1f s",
             event.gate,
             event.seconds,
-            extra={"action": "cooldown_started"},
+            extra={"action": "cooldown_started", "gate": event.gate, "seconds": event.seconds},
         )
-        self._tell(event)
+        self.tell(event)
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Tell the hooks, not the log."""
         for hook in self._hooks:
             try:
                 hook(event)
             except Exception:
                 log.exception("a hook failed", extra={"action": "hook_failed"})
+
+
+def _found(event: AttemptSettled) -> dict[str, str | None]:
+    """What a log line says of how a request ended, for programs that read it."""
+    return {
+        "operation": event.operation,
+        "certainty": event.certainty,
+        "call_id": event.call_id,
+        "made_id": event.made_id,
+        "reference": event.reference,
+    }

@@ -13,11 +13,20 @@ import pytest
 
 import hamsa_async
 import hamsa_async.testing
+import hamsa_async.webhooks
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 INSTALLED = Path(hamsa_async.__file__).resolve().parent
 CORE = {"aiohttp", "attrs", "cattrs", "tenacity"}
-EXTRAS = {"cyclopts", "filelock", "phonenumbers", "platformdirs", "rich", "uvloop"}
+EXTRAS = {
+    "cyclopts",
+    "filelock",
+    "opentelemetry",
+    "phonenumbers",
+    "platformdirs",
+    "rich",
+    "uvloop",
+}
 
 
 def is_editable() -> bool:
@@ -59,7 +68,7 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert hamsa_async.__version__ == importlib.metadata.version("hamsa-async")
 
 
-@pytest.mark.parametrize("name", ["", ".dialer", ".models", ".testing"])
+@pytest.mark.parametrize("name", ["", ".dialer", ".models", ".testing", ".webhooks"])
 def test_all_is_exact(name: str) -> None:
     """Every name that is imported to be public is in `__all__`, and nothing else."""
     module = importlib.import_module(f"hamsa_async{name}")
@@ -84,6 +93,7 @@ def test_every_public_name_is_used_in_the_typing_test() -> None:
     used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     used |= {node.id for node in nodes if isinstance(node, ast.Name)}
     public = set(hamsa_async.__all__) | set(hamsa_async.testing.__all__)
+    public |= set(hamsa_async.webhooks.__all__)
     assert sorted(public - used) == []
 
 
@@ -94,7 +104,7 @@ def test_the_core_needs_four_packages() -> None:
     assert core == CORE
 
 
-@pytest.mark.parametrize("module", ["hamsa_async", "hamsa_async.testing"])
+@pytest.mark.parametrize("module", ["hamsa_async", "hamsa_async.testing", "hamsa_async.webhooks"])
 def test_the_core_imports_no_extra(module: str) -> None:
     """Neither the client nor the fake costs or needs what the dialer is made of."""
     code = f"import {module}, sys; print(*sys.modules)"

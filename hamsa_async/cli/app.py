@@ -4,14 +4,26 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import MissingArgumentError, RepeatArgumentError, UnusedCliTokensError
 
 from hamsa_async import __version__
 from hamsa_async._masking import mask_text
-from hamsa_async.cli import call, campaign, fake, journal
+from hamsa_async.cli import (
+    agents,
+    call,
+    campaign,
+    conversations,
+    dnc,
+    fake,
+    journal,
+    numbers,
+    policy,
+    whoami,
+)
 from hamsa_async.cli.exits import Exit, before_dialing
 from hamsa_async.cli.output import complain, forgive, print_json
 from hamsa_async.cli.signals import INTERRUPTIONS
@@ -30,10 +42,29 @@ app: App = App(
     default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
     result_action="return_value",
 )
-app.command(campaign.app)
-app.command(call.call)
-app.command(journal.app)
-app.command(fake.fake)
+
+_GROUPS: Final[Mapping[str, Sequence[App | Callable[..., Any]]]] = {
+    "Call": (campaign.app, call.call),
+    "Look at your account": (whoami.whoami, agents.app, numbers.app, conversations.app),
+    "On this machine": (policy.app, dnc.app, journal.app, fake.fake),
+}
+
+
+def _assemble() -> None:
+    for name, commands in _GROUPS.items():
+        group = Group.create_ordered(name)
+        for command in commands:
+            if isinstance(command, App):
+                command.group = group
+                app.command(command)
+            else:
+                app.command(command, group=group)
+    besides = Group.create_ordered("Besides")
+    for flag in ("--help", "--version"):
+        app[flag].group = besides
+
+
+_assemble()
 
 
 def run_command(tokens: Sequence[str]) -> int:
@@ -63,7 +94,9 @@ def run_command(tokens: Sequence[str]) -> int:
 
 async def _run(tokens: Sequence[str]) -> object:
     with INTERRUPTIONS.attached():
-        return await app.run_async(list(tokens), exit_on_error=False, print_error=False)
+        # A lone `-` would be taken for an option; as a path `./-` is the same.
+        given = ["./-" if each == "-" else each for each in tokens]
+        return await app.run_async(given, exit_on_error=False, print_error=False)
 
 
 def _fail(tokens: Sequence[str], code: Exit, text: str) -> Exit:

@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import platformdirs
 
 from hamsa_async.dialer import HAMSA_DEFAULT
 from hamsa_async.dialer.campaign import LIVE_CALLS
-from hamsa_async.dialer.columns import REFERENCE
+from hamsa_async.dialer.columns import REFERENCE, Naming
 from hamsa_async.dialer.numbers import NumberProblem, normalise, region_of
 from hamsa_async.dialer.retries import DEFAULT_ROWS, RetryRow
 from hamsa_async.errors import ConfigurationError, JournalError
@@ -85,6 +86,40 @@ def read_params(pairs: Iterable[str]) -> dict[str, Any]:
     return params
 
 
+def read_moment(text: str | None, *, option: str) -> datetime | None:
+    """Read a moment, as ISO 8601 with its offset from UTC.
+
+    Raises:
+        ConfigurationError: It is none, or it does not say in which zone it is meant.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigurationError(
+            f"{option} {text!r} is no time such as 2026-01-31T09:00+04:00"
+        ) from None
+    if moment.tzinfo is None:
+        plain = moment.isoformat(timespec="minutes")
+        raise ConfigurationError(
+            f"{option} {text!r} does not say in which zone: write {plain}Z for UTC,"
+            f" {plain}+04:00 for Dubai"
+        )
+    return moment
+
+
+def read_limit(number: int) -> int:
+    """Read `--limit`.
+
+    Raises:
+        ConfigurationError: It is less than 1.
+    """
+    if number < 1:
+        raise ConfigurationError(f"--limit must be 1 or more, not {number}")
+    return number
+
+
 def read_rate(text: str | None, default: float | None) -> float | None:
     """Read `--rate`: call starts per second, or `none` for unpaced.
 
@@ -153,6 +188,38 @@ def read_from_number(text: str | None, country: str | None = None) -> str | None
     if text is None or text == HAMSA_DEFAULT:
         return text
     return read_number(text, what="--from", country=country)
+
+
+def read_from_numbers(texts: Iterable[str], country: str | None = None) -> tuple[str, ...]:
+    """Read `--from` where it may be given several times.
+
+    Raises:
+        ConfigurationError: One is no number that can be called.
+    """
+    return tuple(filter(None, (read_from_number(text, country) for text in texts)))
+
+
+def read_policies(names: Iterable[str]) -> tuple[str, ...]:
+    """Read `--policy`: a file of one's own is found again from wherever the campaign is resumed."""
+    return tuple(str(Path(name).absolute()) if name.endswith(".toml") else name for name in names)
+
+
+def read_naming(pairs: Iterable[str], ignored: Iterable[str]) -> Naming:
+    """Read `--map HEADER=NAME` and `--ignore HEADER`.
+
+    Raises:
+        ConfigurationError: One has no `=`, a header is given twice, or cannot be meant.
+    """
+    named: dict[str, str] = {}
+    for pair in pairs:
+        header, sign, name = pair.rpartition("=")
+        header, name = header.strip(), name.strip()
+        if not sign or not header or not name:
+            raise ConfigurationError(f"--map {pair!r} is not HEADER=NAME")
+        if header in named:
+            raise ConfigurationError(f"--map {header} is given twice")
+        named[header] = name
+    return Naming(named=named, ignored=ignored)
 
 
 def find_journal(path: Path | None, *, make_folder: bool = False) -> Path:

@@ -12,7 +12,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import short_path
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import HAMSA_DEFAULT, Loaded
-from hamsa_async.dialer.policy import PACKS
+from hamsa_async.dialer.policy import find_pack
 
 _YES: Final = frozenset({"y", "yes", "نعم"})
 _NO: Final = frozenset({"", "n", "no", "لا"})
@@ -47,19 +47,14 @@ async def confirmed(loaded: Loaded, journal: Path) -> bool:
 
 def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
     campaign = loaded.campaign
-    caller = campaign.from_number
     return {
         "campaign": campaign.name,
         "project": f"{visible(loaded.project.name or '?')} ({loaded.project.id})",
         "agent": f"{visible(loaded.agent.agent_name or '?')} ({campaign.voice_agent_id})",
         "caller number": (
-            "each row's own, or Hamsa's choice"
-            if caller is None
-            else f"{HAMSA_DEFAULT}: Hamsa's fallback, a foreign number"
-            if caller == HAMSA_DEFAULT
-            else mask_number(caller)
+            ", ".join(map(_caller, campaign.callers)) or "each row's own, or Hamsa's choice"
         ),
-        "policy": f"{campaign.policy}: {PACKS[campaign.policy]}",
+        "policy": "\n".join(map(_pack, campaign.policies)),
         "journal": visible(short_path(journal)),
         "contacts": f"{loaded.to_dial} to call, of {sum(loaded.counts.values())} rows",
         "pace": (
@@ -68,6 +63,18 @@ def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
         ),
         **({"params": shown(", ".join(campaign.params))} if campaign.params else {}),
     }
+
+
+def _pack(name: str) -> str:
+    pack = find_pack(name)
+    doubt = "" if pack.unconfirmed is None else f" Not confirmed: {pack.unconfirmed}"
+    return f"{pack.name} {pack.version}: {pack.title}{doubt}"
+
+
+def _caller(number: str) -> str:
+    if number == HAMSA_DEFAULT:
+        return f"{HAMSA_DEFAULT}: Hamsa's fallback, a foreign number"
+    return mask_number(number)
 
 
 async def _line() -> str:

@@ -51,6 +51,7 @@ _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.LOST: (ContactState.DIALING, ContactState.UNKNOWN),
     EventKind.DEFERRED: (None, ContactState.DEFERRED),
     EventKind.EXPIRED: (None, ContactState.EXPIRED),
+    EventKind.SKIPPED: (None, ContactState.SKIPPED),
 }
 # The same where the contact is being tried again.
 _STEPS_AGAIN: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {

@@ -1,7 +1,9 @@
 """`hamsa call`: one call, now."""
 
 import asyncio
-from typing import Annotated
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
 
 import attrs
 from cyclopts import Parameter
@@ -15,28 +17,37 @@ from hamsa_async.cli.arguments import (
     read_params,
 )
 from hamsa_async.cli.exits import Exit, after_call
-from hamsa_async.cli.output import complain, print_json, results
+from hamsa_async.cli.output import complain, people, print_json, results
 from hamsa_async.cli.signals import INTERRUPTIONS
+from hamsa_async.cli.waiting import Waited, conversation_as_json, print_end, wait_for
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import HAMSA_DEFAULT
-from hamsa_async.errors import Certainty, HamsaError
+from hamsa_async.errors import Certainty, ConfigurationError, HamsaError
 from hamsa_async.instrumentation import AttemptSettled, Event
 from hamsa_async.models import CallRequest
+
+_FAKE_CALL: Final = (3.0, 6.0)  # seconds: long enough to be seen, short enough to be waited for
+_FAKE_LAG: Final = 0.5  # seconds until the outcome of such a call is there
 
 
 async def call(
     number: str,
     /,
     *,
-    agent: str,
+    agent: str | None = None,
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     param: tuple[str, ...] = (),
     country: str | None = None,
+    wait: bool = False,
+    timeout: float | None = None,  # noqa: ASYNC109 - an option of the command
     as_json: Annotated[bool, Parameter(name="--json")] = False,
+    fake: bool = False,
 ) -> Exit:
     """Call one number, once.
 
-    Ends with 0 when the API took the call, 2 or 3 when it did not, 4 when it may have rung.
+    Ends with 0 when the API took the call, 2 or 3 when it did not, 4 when it may have rung. With
+    --wait: 0 when somebody spoke, 3 when it ended as FAILED or NO_ANSWER, 4 when it was not seen
+    to end, 130 when it was interrupted, while the call goes on.
 
     Args:
         number: Whom to call: +971..., or a local number with --country.
@@ -44,32 +55,87 @@ async def call(
         from_: The caller number, or `hamsa-default` for Hamsa's fallback, a foreign number.
         param: A param for the agent, as name=value; may be repeated.
         country: The country (`AE`) of numbers that are written without their country code.
+        wait: Show how it goes on until it has ended, then its outcome and transcript.
+        timeout: The most seconds to wait; else the agent's longest call and two minutes.
         as_json: Print one JSON document on stdout.
+        fake: Call nobody: an embedded fake server takes the call.
     """
     country = read_country(country)
     from_number = read_from_number(from_, country)
-    wanted = CallRequest(
-        to_number=read_number(number, what="the number", country=country),
-        voice_agent_id=agent,
-        from_number=None if from_number == HAMSA_DEFAULT else from_number,
-        params=read_params(param),
-    )
-    settled: list[AttemptSettled] = []
+    to_number = read_number(number, what="the number", country=country)
+    params = read_params(param)
+    _check_waiting(timeout, wait=wait)
+    async with _server(fake=fake) as server:
+        wanted = CallRequest(
+            to_number=to_number,
+            voice_agent_id=_needed(agent or server.agent),
+            from_number=None if from_number == HAMSA_DEFAULT else from_number,
+            params=params,
+        )
+        settled: list[AttemptSettled] = []
 
-    def hook(event: Event) -> None:
-        if isinstance(event, AttemptSettled):
-            settled.append(event)
+        def hook(event: Event) -> None:
+            if isinstance(event, AttemptSettled):
+                settled.append(event)
 
-    async with HamsaClient(hooks=[hook]) as client:
-        caller_is_needed(from_number, loopback=client.config.is_loopback)
-        end = await _place(client, wanted, settled)
-    if as_json:
-        print_json({"phone_number": wanted.to_number, **attrs.asdict(end)})
-    if end.error is not None:
-        complain(end.error)
-    elif not as_json:
-        results().print(f"placed: {mask_number(wanted.to_number)}, call id {end.call_id}")
-    return end.exit_code
+        async with HamsaClient(server.key, base_url=server.url, hooks=[hook]) as client:
+            caller_is_needed(from_number, loopback=client.config.is_loopback)
+            end = await _place(client, wanted, settled)
+            _tell_placed(end, wanted, as_json=as_json, wait=wait)
+            if not wait or end.call_id is None:
+                return _finish(end, wanted, as_json=as_json)
+            waited = await _wait(client, end.call_id, timeout)
+    return _finish_waiting(end, waited, wanted, as_json=as_json)
+
+
+@attrs.frozen(kw_only=True)
+class _Server:
+    """Whom to ask, and with what. `None`: what the environment says."""
+
+    key: str | None = None
+    url: str | None = None
+    agent: str | None = None
+
+
+@contextlib.asynccontextmanager
+async def _server(*, fake: bool) -> AsyncIterator[_Server]:
+    """The server of the environment, or a fake of our own for as long as the call takes."""
+    if not fake:
+        yield _Server()
+        return
+    # The fake and its server are a third of what there is to import, and only needed here.
+    from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa  # noqa: PLC0415
+
+    async with FakeHamsa(
+        agents=None,
+        latency=(0.05, 0.4),
+        call_seconds=_FAKE_CALL,
+        outcome_lag=_FAKE_LAG,
+        outcomes={"COMPLETED": 1},
+    ) as server:
+        yield _Server(key=FAKE_API_KEY, url=server.base_url, agent=FAKE_AGENT_ID)
+        people().print(
+            f"the fake server's own ledger: {len(server.ledger.rings)} rings; no phone rang",
+            style="dim",
+        )
+
+
+def _needed(agent: str | None) -> str:
+    if agent is None:
+        raise ConfigurationError(
+            "--agent is needed: the id of the agent that speaks; the dashboard shows it;"
+            " see hamsa call --help"
+        )
+    return agent
+
+
+def _check_waiting(seconds: float | None, *, wait: bool) -> None:
+    if seconds is None:
+        return
+    if not wait:
+        raise ConfigurationError("--timeout goes with --wait")
+    if not seconds > 0:
+        raise ConfigurationError(f"--timeout must be seconds above 0, not {seconds:g}")
 
 
 @attrs.frozen(kw_only=True)
@@ -81,6 +147,45 @@ class _End:
     status: str | int | None = None
     error: str | None = None
     exit_code: Exit
+
+
+def _tell_placed(end: _End, wanted: CallRequest, *, as_json: bool, wait: bool) -> None:
+    """Say at once that there is a call, and which: what comes next may take long."""
+    if end.error is None and (wait or not as_json):
+        console = people() if as_json else results()
+        console.print(f"placed: {mask_number(wanted.to_number)}, call id {end.call_id}")
+
+
+def _finish(end: _End, wanted: CallRequest, *, as_json: bool, **more: object) -> Exit:
+    if as_json:
+        print_json({"phone_number": wanted.to_number, **attrs.asdict(end), **more})
+    if end.error is not None:
+        complain(end.error)
+    return end.exit_code
+
+
+async def _wait(client: HamsaClient, call_id: str, seconds: float | None) -> Waited:
+    if INTERRUPTIONS.heard:  # while it was placed
+        return Waited(
+            status=None,
+            error=f"not waited for; the call goes on: {call_id}",
+            exit_code=Exit.INTERRUPTED,
+        )
+    return await wait_for(client, call_id, seconds=seconds)
+
+
+def _finish_waiting(end: _End, waited: Waited, wanted: CallRequest, *, as_json: bool) -> Exit:
+    if waited.conversation is not None and not as_json:
+        print_end(waited.conversation)
+    end = attrs.evolve(
+        end,
+        status=waited.status or end.status,
+        error=waited.error,
+        exit_code=waited.exit_code,
+    )
+    return _finish(
+        end, wanted, as_json=as_json, conversation=conversation_as_json(waited.conversation)
+    )
 
 
 async def _place(client: HamsaClient, wanted: CallRequest, settled: list[AttemptSettled]) -> _End:

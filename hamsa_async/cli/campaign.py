@@ -1,4 +1,4 @@
-"""`hamsa campaign run | status | report`."""
+"""`hamsa campaign check | plan | run | status | explain | report`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TextIO
@@ -8,8 +8,10 @@ from cyclopts import App, Parameter
 from hamsa_async.cli.arguments import find_journal, read_name
 from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.options import RunOptions
+from hamsa_async.cli.explaining import explain_number
+from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions, RunOptions
 from hamsa_async.cli.output import machine, people, print_json, results
+from hamsa_async.cli.planning import check_list, plan_list
 from hamsa_async.cli.reconciling import Word, reconcile_campaign
 from hamsa_async.cli.running import run_campaign
 from hamsa_async.cli.standing import standing_of, standing_table
@@ -25,23 +27,72 @@ _CODES: Final = "Exit codes, the first that applies:\n\n" + "\n".join(
     f"- {code.value}: {meaning}" for code, meaning in EXITS.items()
 )
 _AS_TYPED: Final = RunOptions()
+_READ_SO: Final = ListOptions()
+_CHECKED_SO: Final = CheckOptions()
+_PLANNED_SO: Final = PlanOptions()
 _BESIDE_THE_JOURNAL: Final = ("", "-wal", "-shm")
 
 app: App = App(name="campaign", help="Call a list of contacts, each once; see how far it is.")
 
 
+@app.command
+async def check(
+    contacts: Path,
+    /,
+    *,
+    options: CheckOptions = _CHECKED_SO,
+    reading: ListOptions = _READ_SO,
+) -> Exit:
+    """Say what a list holds: its columns, who would be called, which rows are no contacts and why.
+
+    Needs no key. Ends with 3 where --strict is given and something is found.
+
+    Args:
+        contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input.
+        options: What it is checked against.
+        reading: How it is read.
+    """
+    return await check_list(contacts, options, reading)
+
+
+@app.command
+async def plan(
+    contacts: Path,
+    /,
+    *,
+    options: PlanOptions = _PLANNED_SO,
+    reading: ListOptions = _READ_SO,
+) -> Exit:
+    """Say who would be called when, by the rules of a run; nobody is called. Needs no key.
+
+    Args:
+        contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input.
+        options: What the plan is made by.
+        reading: How the list is read.
+    """
+    return await plan_list(contacts, options, reading)
+
+
 @app.command(help_epilogue=f"{_STATES}\n\n{_CODES}")
-async def run(contacts: Path | None = None, /, *, options: RunOptions = _AS_TYPED) -> Exit:
+async def run(
+    contacts: Path | None = None,
+    /,
+    *,
+    options: RunOptions = _AS_TYPED,
+    reading: ListOptions = _READ_SO,
+) -> Exit:
     """Call every contact of a list once; resume by running the name again.
 
     Stopped at any moment, also by a crash, it goes on where it was: nobody is called twice. What
     may have rung without proof is `unknown`, and is not called again.
 
     Args:
-        contacts: The list, a CSV file. Without it the campaign's list in the journal is resumed.
-        options: All the others.
+        contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input. Without it
+            the campaign's list in the journal is resumed.
+        options: What is dialed, and how.
+        reading: How the list is read.
     """
-    return await run_campaign(contacts, options)
+    return await run_campaign(contacts, options, reading)
 
 
 @app.command(help_epilogue=_STATES)
@@ -107,6 +158,32 @@ async def reconcile(
     """
     word = Word(attempt=attempt, placed=placed, absent=absent, accept_absent=accept_absent)
     return await reconcile_campaign(name, journal, lag=lag, word=word, as_json=as_json)
+
+
+@app.command
+async def explain(
+    name: str,
+    number: str,
+    /,
+    *,
+    policy: tuple[str, ...] = (),
+    at: str | None = None,
+    journal: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> Exit:
+    """Say what every rule says of a number, and when it may be called next.
+
+    Args:
+        name: The campaign.
+        number: The number.
+        policy: The rules to judge by, in the place of the campaign's own.
+        at: The moment to judge by, an ISO time with an offset; by default now.
+        journal: The journal; by default yours.
+        as_json: Print one JSON document on stdout.
+    """
+    return await explain_number(
+        name, number, journal=journal, policy=policy, at=at, as_json=as_json
+    )
 
 
 @app.command(help_epilogue=_STATES)

@@ -14,6 +14,7 @@ from hamsa_async.errors import (
     InvalidRequestError,
     OutcomeUnknownError,
 )
+from hamsa_async.models import CallStatus
 
 
 class Exit(enum.IntEnum):
@@ -47,6 +48,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
 
 _IN_DOUBT: Final = (ContactState.UNKNOWN, ContactState.REVIEW)
 _FAILED: Final = (ContactState.REFUSED, ContactState.EXPIRED)
+_NOBODY_SPOKE: Final = frozenset({CallStatus.FAILED, CallStatus.NO_ANSWER})
 
 
 def after_run(finish: Finish, counts: Mapping[ContactState, int], *, dialed: bool) -> Exit:
@@ -85,3 +87,8 @@ def after_call(error: HamsaError) -> Exit:
     if isinstance(error, ConfigurationError | DialerError):
         return Exit.CANNOT
     return Exit.FAILURES if isinstance(error, InvalidRequestError) else Exit.CANNOT
+
+
+def after_end(status: CallStatus | str | None) -> Exit:
+    """The exit code of a single call that was waited for and has ended."""
+    return Exit.FAILURES if status in _NOBODY_SPOKE else Exit.DONE

@@ -1,4 +1,4 @@
-"""What `hamsa campaign run` can be told."""
+"""What the commands of a campaign can be told."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,14 +9,90 @@ from cyclopts import Parameter
 
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
+class ListOptions:
+    """How to read a contact list, as typed.
+
+    Attributes:
+        country: The country (`AE`) of numbers that are written without their country code.
+        map: What a column is, as HEADER=NAME: phone_number, timezone, ... or the name of a
+            param; may be repeated.
+        ignore: The header of a column that is not read; may be repeated.
+        sheet: The sheet of a workbook, by name or number; by default the one with phone numbers.
+        header_row: The line or row that holds the headers, where it is not found by itself.
+        invalid: Where rows that are no contacts go: line, column, code, original text.
+            [default: invalid.csv]
+        strict: Refuse a list with a row that is no contact, or without what the agent asks for.
+    """
+
+    country: str | None = None
+    map: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    sheet: str | None = None
+    header_row: int | None = None
+    invalid: Path | None = None
+    strict: bool = False
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class CheckOptions:
+    """What a list is checked against, as typed.
+
+    Attributes:
+        policy: The rules to judge each contact by, too; several: the strictest wins.
+        at: The moment to judge by, an ISO time with an offset; by default now.
+        from_number: The caller number, as for a run.
+        agent: The agent whose variables are compared with the columns; needs a key.
+        as_json: Print one JSON document on stdout.
+    """
+
+    policy: tuple[str, ...] = ()
+    at: str | None = None
+    from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
+    agent: str | None = None
+    as_json: Annotated[bool, Parameter(name="--json")] = False
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class PlanOptions:
+    """What a plan is made by, as typed.
+
+    Attributes:
+        policy: The rules to dial by, a pack or the file of one; several: the strictest wins.
+        at: The moment to begin at, an ISO time with an offset; by default now.
+        from_number: The caller number, as for a run.
+        agent: The agent whose variables are compared with the columns; needs a key.
+        rate: Call starts per second, or `none` for unpaced. [default: 1]
+        live_calls: The most calls that are placed and not ended.
+        call_length: How many seconds a call lasts on average.
+        price: The price of one call at its most, for a ceiling of the cost.
+        as_json: Print JSON lines on stdout, one object per contact.
+    """
+
+    policy: tuple[str, ...] = ()
+    at: str | None = None
+    from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
+    agent: str | None = None
+    rate: str | None = None
+    live_calls: int | None = None
+    call_length: float = 90.0
+    price: float | None = None
+    as_json: Annotated[bool, Parameter(name="--json")] = False
+
+
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
 class RunOptions:
     """The options of a run, as typed.
 
     Attributes:
         agent: The id of the agent that speaks; the dashboard shows it.
         name: The campaign's name in the journal; running a name again resumes it.
-        policy: The rules to dial by. `none` is the only pack so far, and must be typed.
+        policy: The rules to dial by, a pack or the file of one; several: the strictest wins.
+            `none` is no rule but the safety ones, and must be typed.
         from_number: The caller number, or `hamsa-default` for Hamsa's fallback, a foreign number.
+            Several, each with its own --from, are used in turn; one person always sees the same.
         journal: The file that remembers who was called; by default one of yours.
         concurrency: Requests in flight at the API's door, not conversations. [default: 5]
         rate: Call starts per second, or `none` for unpaced. [default: 1]
@@ -29,7 +105,6 @@ class RunOptions:
             `at_most_once` leaves them to you, `reconciled` calls them again.
             [default: at_most_once]
         lag: Seconds by which the list of calls may be late, for that. [default: 900]
-        country: The country (`AE`) of numbers that are written without their country code.
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
@@ -45,8 +120,8 @@ class RunOptions:
 
     agent: str | None = None
     name: str | None = None
-    policy: str | None = None
-    from_number: Annotated[str | None, Parameter(name="--from")] = None
+    policy: tuple[str, ...] = ()
+    from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
     journal: Path | None = None
     concurrency: Annotated[int, Parameter(show_default=False)] = 5
     rate: str | None = None
@@ -55,7 +130,6 @@ class RunOptions:
     max_attempts: int | None = None
     delivery: Literal["at_most_once", "reconciled"] | None = None
     lag: Annotated[float, Parameter(show_default=False)] = 900.0
-    country: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False

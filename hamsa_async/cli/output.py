@@ -93,10 +93,18 @@ def _console(*, stderr: bool, soft_wrap: bool) -> Console:
     )
 
 
+def nobody_reads() -> bool:
+    """Whether stdout cannot be written to any more: its reader has left, mostly."""
+    return getattr(sys.stdout, "failure", None) is not None
+
+
 def machine() -> TextIO:
     """Stdout for what a program reads: UTF-8, whatever the locale."""
     with contextlib.suppress(AttributeError):
-        cast("io.TextIOWrapper", sys.stdout).reconfigure(encoding="utf-8")
+        # Half a character is written as JSON's own escape of it.
+        cast("io.TextIOWrapper", sys.stdout).reconfigure(
+            encoding="utf-8", errors="backslashreplace"
+        )
     return sys.stdout
 
 

@@ -16,10 +16,12 @@ from hamsa_async.cli.arguments import (
     find_journal,
     read_concurrency,
     read_country,
-    read_from_number,
+    read_from_numbers,
     read_live_calls,
     read_name,
+    read_naming,
     read_params,
+    read_policies,
     read_rate,
     read_retries,
     read_share,
@@ -27,7 +29,8 @@ from hamsa_async.cli.arguments import (
 from hamsa_async.cli.asking import can_ask, confirmed
 from hamsa_async.cli.board import make_board
 from hamsa_async.cli.exits import Exit, after_failure, after_run
-from hamsa_async.cli.options import RunOptions
+from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
+from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, people, print_json, shown
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.summary import Summary
@@ -42,7 +45,7 @@ from hamsa_async.dialer import (
     Run,
 )
 from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
-from hamsa_async.dialer.policy import PACKS
+from hamsa_async.dialer.policy import PACKS, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
 
@@ -52,36 +55,37 @@ _FAKE_RATE: Final = 8.0  # the same for the embedded fake, where nobody's phone 
 _FAKE_NAME: Final = "example"
 
 
-async def run_campaign(contacts: Path | None, options: RunOptions) -> Exit:
+async def run_campaign(contacts: Path | None, options: RunOptions, reading: ListOptions) -> Exit:
     """Run a campaign and report it.
 
     Raises:
         HamsaError: Nothing was dialed, and it can't be.
     """
-    _check(options)
+    _check(options, reading)
     if options.fake:
-        return await _run_fake(contacts, options)
+        return await _run_fake(contacts, options, reading)
     name = read_name(options.name)
     if not options.yes and not can_ask():
         raise ConfigurationError("there is no terminal to ask: --yes is needed")
     journal = find_journal(options.journal, make_folder=True)
     async with _client(options) as client, Dialer(client, journal=journal) as dialer:
-        campaign = await _campaign(options, name, dialer, new=contacts is not None)
-        return await _Work(dialer, campaign, contacts, journal, options).do()
+        campaign = await _campaign(options, reading, name, dialer, new=contacts is not None)
+        return await _Work(dialer, campaign, contacts, journal, options, reading).do()
 
 
-def _check(options: RunOptions) -> None:
+def _check(options: RunOptions, reading: ListOptions) -> None:
     """What was typed must make sense, before anything is opened."""
     read_concurrency(options.concurrency)
     read_live_calls(options.live_calls, read_rate(options.rate, _RATE))
     read_retries(options.retry)
     read_params(options.param)
     read_share(options.max_invalid)
-    read_from_number(options.from_number, read_country(options.country))
+    read_from_numbers(options.from_number, read_country(reading.country))
+    read_naming(reading.map, reading.ignore)
     if options.name is not None:
         read_name(options.name)
-    if options.policy is not None and options.policy not in PACKS:
-        raise ConfigurationError(_no_policy(f"there is no policy {options.policy!r}"))
+    if options.policy:
+        read_policy(options.policy)
 
 
 def _no_policy(what: str) -> str:
@@ -97,18 +101,18 @@ def _client(options: RunOptions, key: str | None = None, url: str | None = None)
     )
 
 
-async def _run_fake(contacts: Path | None, options: RunOptions) -> Exit:
+async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOptions) -> Exit:
     """Dial an embedded server that rings nobody, with a journal that is gone afterwards."""
     # The fake and its server are a third of what there is to import, and only needed here.
     from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa  # noqa: PLC0415
 
     if options.journal is not None:
         raise ConfigurationError("--fake makes its own journal: leave out --journal")
-    country = read_country(options.country)
+    country = read_country(reading.country)
     campaign = Campaign(
         name=_FAKE_NAME if options.name is None else read_name(options.name),
         voice_agent_id=options.agent or FAKE_AGENT_ID,
-        from_number=read_from_number(options.from_number, country),
+        from_number=read_from_numbers(options.from_number, country),
         params=read_params(options.param),
         country=country,
         rate=read_rate(options.rate, _FAKE_RATE),
@@ -124,7 +128,8 @@ async def _run_fake(contacts: Path | None, options: RunOptions) -> Exit:
         ):
             options = attrs.evolve(options, yes=True)
             journal = folder / "journal.db"
-            code = await _Work(dialer, campaign, contacts or example, journal, options).do()
+            work = _Work(dialer, campaign, contacts or example, journal, options, reading)
+            code = await work.do()
             twice = fake.ledger.rung_twice()
         people().print(
             f"the fake server's own ledger: {len(fake.ledger.rings)} rings, "
@@ -152,15 +157,17 @@ def _example() -> Iterator[Path]:
         yield path
 
 
-async def _campaign(options: RunOptions, name: str, dialer: Dialer, *, new: bool) -> Campaign:
+async def _campaign(
+    options: RunOptions, reading: ListOptions, name: str, dialer: Dialer, *, new: bool
+) -> Campaign:
     """The settings: what was typed, else what the journal has."""
     record = await dialer.journal.campaign(name)
     if record is None and not new:
         raise CampaignError(f"the journal has no campaign {name!r}: give a contact list")
     kept: dict[str, Any] = {} if record is None else dict(record.settings)
-    country = read_country(options.country) or kept.get("country")
+    country = read_country(reading.country) or kept.get("country")
     agent = options.agent or kept.get("voice_agent_id")
-    policy = options.policy or kept.get("policy")
+    policy = read_policies(options.policy) or kept.get("policy")
     rate = read_rate(options.rate, _RATE)
     retries = read_retries(options.retry)
     if agent is None:
@@ -172,7 +179,7 @@ async def _campaign(options: RunOptions, name: str, dialer: Dialer, *, new: bool
     return Campaign(
         name=name,
         voice_agent_id=agent,
-        from_number=read_from_number(options.from_number, country) or kept.get("from_number"),
+        from_number=read_from_numbers(options.from_number, country) or kept.get("from_number"),
         policy=policy,
         params=read_params(options.param) or kept.get("params") or {},
         country=country,
@@ -196,14 +203,18 @@ class _Work:
     contacts: Path | None
     journal: Path
     options: RunOptions
+    reading: ListOptions
 
     async def do(self) -> Exit:
-        loaded = await self.dialer.load(
-            self.campaign,
-            self.contacts,
-            accept_changes=self.options.accept_changes,
-            max_invalid=self.options.max_invalid,
-        )
+        # The embedded fake is there to look at: it leaves no file behind that nobody asked for.
+        with InvalidRows(self.reading.invalid, wanted=not self.options.fake) as invalid:
+            loaded = await self.dialer.load(
+                self.campaign,
+                None if self.contacts is None else list_of(self.contacts, self.reading, invalid),
+                accept_changes=self.options.accept_changes,
+                max_invalid=0 if self.reading.strict else self.options.max_invalid,
+                strict=self.reading.strict,
+            )
         _tell_about_list(loaded)
         if loaded.to_dial and not self.options.yes and not await confirmed(loaded, self.journal):
             raise CampaignError("not confirmed: nobody was called; the journal has the list")
@@ -233,15 +244,8 @@ class _Work:
 def _tell_about_list(loaded: Loaded) -> None:
     console = people()
     if loaded.columns is not None:
-        for field, header in loaded.columns.choices.items():
-            if field != header:
-                console.print(f"column {shown(header)!r} is taken for {field}", style="dim")
-        if loaded.columns.unused:
-            unused = shown(", ".join(loaded.columns.unused))
-            console.print(
-                f"columns {unused}: reserved for rules that this version does not have; not used",
-                style="yellow",
-            )
+        tell_about_columns(loaded.columns)
+    tell_about_contract(loaded.agent, loaded.contract)
     for change in loaded.accepted:
         console.print(f"accepted: {shown(change)}")
 

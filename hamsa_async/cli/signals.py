@@ -47,6 +47,11 @@ class Interruptions:
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
 
+    @property
+    def heard(self) -> bool:
+        """Whether somebody has asked to wind up."""
+        return self._first_at is not None
+
     @contextlib.contextmanager
     def attached(self) -> Iterator[None]:
         """From here on a signal cancels this task, unless somebody asked to be told instead."""

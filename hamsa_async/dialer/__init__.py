@@ -4,7 +4,9 @@ Needs the extra `dialer`: `pip install 'hamsa-async[dialer]'`.
 """
 
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
-from hamsa_async.dialer.contacts import Contact
+from hamsa_async.dialer.columns import Naming
+from hamsa_async.dialer.contact_list import ContactList
+from hamsa_async.dialer.contacts import Contact, Row
 from hamsa_async.dialer.dialer import Dialer, Loaded, Run
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal import Journal, ReportRow, SqliteJournal
@@ -16,6 +18,7 @@ __all__ = [
     "AttemptState",
     "Campaign",
     "Contact",
+    "ContactList",
     "ContactState",
     "Dialer",
     "DialerEvent",
@@ -24,7 +27,9 @@ __all__ = [
     "Finish",
     "Journal",
     "Loaded",
+    "Naming",
     "ReportRow",
+    "Row",
     "Run",
     "SqliteJournal",
 ]

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import attrs
 
+from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
-from hamsa_async.dialer.policy import PACKS
+from hamsa_async.dialer.policy import Policy, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS, Retries
 from hamsa_async.errors import ConfigurationError
 
@@ -47,6 +48,24 @@ class Delivery(enum.StrEnum):
     none. A call that the list shows later still has rung all the same."""
 
 
+def _callers(given: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
+    if given is None or isinstance(given, str):
+        return given
+    callers = tuple(dict.fromkeys(given))
+    return callers if len(callers) > 1 else callers[0] if callers else None
+
+
+def _policies(given: str | Iterable[str]) -> str | tuple[str, ...]:
+    if isinstance(given, str):
+        return given
+    policies = tuple(given)
+    return policies[0] if len(policies) == 1 else policies
+
+
+def _is_caller(number: object) -> bool:
+    return isinstance(number, str) and (number == HAMSA_DEFAULT or bool(_E164.fullmatch(number)))
+
+
 @attrs.frozen(kw_only=True)
 class Campaign:
     """A contact list's worth of calls by one agent.
@@ -65,12 +84,14 @@ class Campaign:
     voice_agent_id: str = attrs.field(validator=_check_text)
     """The saved agent that speaks. A row's `agent_id` overrides it."""
 
-    from_number: str | None = None
-    """The caller number, E.164, or `HAMSA_DEFAULT`. A row's `from_number` overrides it. `None`
-    is good only where every row has its own, or the server is on this machine."""
+    from_number: str | tuple[str, ...] | None = attrs.field(default=None, converter=_callers)
+    """The caller number, E.164, or `HAMSA_DEFAULT`. Several are used in turn, one person always
+    seeing the same one. A row's `from_number` overrides it. `None` is good only where every row
+    has its own, or the server is on this machine."""
 
-    policy: str = "none"
-    """The rules to dial by. `none` is the only pack so far: no rule but the safety ones."""
+    policy: str | tuple[str, ...] = attrs.field(default="none", converter=_policies)
+    """The packs to dial by, by name or as the file of one (`own.toml`); of several the strictest
+    wins. `none`: no rule but the safety ones."""
 
     params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     """Params for every call; a row's own win."""
@@ -112,14 +133,8 @@ class Campaign:
 
     def __attrs_post_init__(self) -> None:
         self._check_params()
-        if self.policy not in PACKS:
-            msg = f"there is no policy {self.policy!r}; there is: {', '.join(PACKS)}"
-            raise ConfigurationError(msg)
-        if (
-            self.from_number is not None
-            and self.from_number != HAMSA_DEFAULT
-            and not _E164.fullmatch(self.from_number)
-        ):
+        self.read_policy()
+        if not all(map(_is_caller, self.callers)):
             msg = f"from_number must be an E.164 number (+971...) or {HAMSA_DEFAULT}"
             raise ConfigurationError(msg)
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
@@ -136,6 +151,29 @@ class Campaign:
         if self.lag < timedelta(0):
             raise ConfigurationError("lag must not be negative")
         self.retry_table()
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The packs to dial by."""
+        return self.policy if isinstance(self.policy, tuple) else (self.policy,)
+
+    def read_policy(self) -> Policy:
+        """The packs, read.
+
+        Raises:
+            ConfigurationError: There is no such pack, or it has a mistake.
+        """
+        return read_policy(self.policies)
+
+    @property
+    def callers(self) -> tuple[str, ...]:
+        """The caller numbers that there are to choose from."""
+        given = self.from_number
+        return given if isinstance(given, tuple) else () if given is None else (given,)
+
+    def caller_of(self, phone_number: str) -> str | None:
+        """The caller number that this person sees, unless their row has one of its own."""
+        return caller_for(phone_number, self.callers)
 
     def _check_params(self) -> None:
         if REFERENCE in self.params:
@@ -155,10 +193,11 @@ class Campaign:
 
     def settings(self) -> dict[str, Any]:
         """What belongs to the campaign and is kept in the journal, as JSON."""
+        given = self.from_number
         return {
             "voice_agent_id": self.voice_agent_id,
-            "from_number": self.from_number,
-            "policy": self.policy,
+            "from_number": list(given) if isinstance(given, tuple) else given,
+            "policy": list(self.policy) if isinstance(self.policy, tuple) else self.policy,
             "params": dict(self.params),
             "country": self.country,
             "retries": list(self.retries),

@@ -47,11 +47,12 @@ class Contact:
         from_number: The number to call from, where it is not the campaign's.
         agent_id: The agent that calls, where it is not the campaign's.
         country: ISO alpha-2 code for a number without `+`, where it is not the list's.
-        timezone: IANA name of the person's time zone. Carried; not acted on in this version.
+        timezone: IANA name of the person's time zone, where their number does not tell it.
         not_before: No call before this moment (aware).
         not_after: No call after this moment (aware).
         dnc: Never call: this person asked not to be called.
         consent: Whether the person agreed to be called; `None` where nobody knows.
+        consent_at: When they agreed (aware).
 
     Raises:
         ConfigurationError: A value has the wrong type, a moment has no time zone, or `params`
@@ -70,6 +71,7 @@ class Contact:
     not_after: datetime | None = attrs.field(default=None, validator=_is_aware)
     dnc: bool = attrs.field(default=False)
     consent: bool | None = attrs.field(default=None)
+    consent_at: datetime | None = attrs.field(default=None, validator=_is_aware)
 
     @phone_number.validator
     def _number_is_text(self, _attribute: object, number: object) -> None:
@@ -110,6 +112,12 @@ class Row:
         agent_id: The agent that calls, where it is not the campaign's.
         due_at: No call before this moment (UTC).
         expires_at: No call after this moment (UTC).
+        timezone: IANA name of the person's time zone, where the list gives it.
+        consent: Whether the person agreed to be called; `None` where the list does not say.
+        consent_at: When they agreed (UTC).
+        line: Where the row begins in its file: its line, or its row in a sheet, from 1.
+        column: The header below which something is wrong, where one column is at fault.
+        text: What stands there, as written.
     """
 
     row: int
@@ -125,3 +133,9 @@ class Row:
     agent_id: str | None = None
     due_at: datetime | None = None
     expires_at: datetime | None = None
+    timezone: str | None = None
+    consent: bool | None = None
+    consent_at: datetime | None = None
+    line: int | None = None
+    column: str | None = None
+    text: str | None = attrs.field(default=None, repr=False)

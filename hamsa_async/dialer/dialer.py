@@ -12,6 +12,8 @@ from hamsa_async._masking import mask_text
 from hamsa_async.dialer.api import Api
 from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
 from hamsa_async.dialer.columns import Columns
+from hamsa_async.dialer.contact_list import Source
+from hamsa_async.dialer.contract import Contract, ContractCheck
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.journal.protocol import Journal
@@ -20,9 +22,10 @@ from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import AttemptState, ContactState
 from hamsa_async.dialer.observer import LONGEST_CALL, LOOK_EVERY, Observer
 from hamsa_async.dialer.others import look_for_others
-from hamsa_async.dialer.reading import Source, read_chunks
+from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
+from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
 from hamsa_async.dialer.runner import Ending, Runner, utc_now
 from hamsa_async.errors import (
@@ -33,11 +36,13 @@ from hamsa_async.errors import (
     JournalError,
     NotFoundError,
 )
-from hamsa_async.models import AgentDetails, Project
+from hamsa_async.models import AgentDetails, Project, placeholders_in
 
 __all__ = ["Dialer", "Loaded", "Run"]
 
 _LOOK_NEAR: Final = timedelta(seconds=1)  # a server on this machine costs nothing to ask
+_LOOKED_AT: Final = 200  # contacts whose params are compared with the agent, on resuming
+_RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
 
 _NO_NUMBER: Final = (
     "there is no caller number: give from_number (--from), or a from_number column;"
@@ -147,16 +152,19 @@ class Dialer:
         *,
         accept_changes: bool = False,
         max_invalid: float = 0.5,
+        strict: bool = False,
     ) -> Loaded:
         """Make a campaign ready to be dialed: claim it, read its list, check its agent.
 
         Args:
             campaign: Its settings. A name that the journal knows resumes that campaign.
-            contacts: A CSV path, or an (async) iterable of mappings or `Contact`s. `None` takes
-                the list that the journal has.
+            contacts: A file's path, an (async) iterable of mappings or `Contact`s, or a
+                `ContactList`. `None` takes the list that the journal has.
             accept_changes: Take over a list or settings that differ from the journal's: new
                 rows are added, those gone are withdrawn, a contact once dialed keeps its record.
             max_invalid: The largest share of rows that may be no contacts.
+            strict: Refuse a list in which a row gives no value to a variable (`{{name}}`) of
+                the agent's texts. Otherwise `Loaded.contract` tells.
 
         Raises:
             ContactListError: The list cannot be read or used. Nothing was taken from it.
@@ -169,7 +177,11 @@ class Dialer:
         """
         with self._occupied(campaign.name):
             return await self._load(
-                campaign, contacts, accept_changes=accept_changes, max_invalid=max_invalid
+                campaign,
+                contacts,
+                accept_changes=accept_changes,
+                max_invalid=max_invalid,
+                strict=strict,
             )
 
     def run(
@@ -302,9 +314,11 @@ class Dialer:
         *,
         accept_changes: bool,
         max_invalid: float,
+        strict: bool = False,
     ) -> Loaded:
         journal = self.journal
         assert self._project is not None
+        Rules.of(campaign)
         agent = await self._agent(campaign.voice_agent_id)
         record = await self._record(campaign, contacts)
         newly = await self._claim(record)
@@ -312,9 +326,18 @@ class Dialer:
             # Again, now that nobody else can change it.
             record = await self._record(campaign, contacts)
             events = list(await journal.recover(record.id))
+            check = ContractCheck(placeholders_in(agent), campaign.params)
             columns, changes, taken = await self._take(
-                campaign, record, contacts, accept_changes=accept_changes, max_invalid=max_invalid
+                campaign,
+                record,
+                contacts,
+                check,
+                accept_changes=accept_changes,
+                max_invalid=max_invalid,
+                strict=strict,
             )
+            if any(change.startswith(_RULED_BY) for change in changes):
+                await journal.judge_again(record.id)
             record = await self._record(campaign, contacts)
             return Loaded(
                 campaign=campaign,
@@ -323,6 +346,7 @@ class Dialer:
                 agent=agent,
                 counts=await journal.counts(record.id),
                 columns=columns,
+                contract=check.result(),
                 accepted=tuple(changes),
                 events=(*events, *taken),
             )
@@ -344,9 +368,11 @@ class Dialer:
         campaign: Campaign,
         record: CampaignRecord,
         contacts: Source | None,
+        check: ContractCheck,
         *,
         accept_changes: bool,
         max_invalid: float,
+        strict: bool,
     ) -> tuple[Columns | None, list[str], list[DialerEvent]]:
         """Read the list, if one was given, and take it and the settings over."""
         try:
@@ -355,11 +381,15 @@ class Dialer:
             )
             if contacts is None:
                 await self._check_resumable(campaign, record)
+                for candidate in await self.journal.pending(record.id, after=0, limit=_LOOKED_AT):
+                    check.add_params(candidate.params)
                 _check_accepted(campaign, changes, accept_changes=accept_changes)
                 await self.journal.change_settings(record.id, campaign.settings())
                 return None, changes, []
-            columns, staged = await self._stage(record, campaign, contacts)
+            columns, staged = await self._stage(record, campaign, contacts, check)
             _check_usable(staged, max_invalid)
+            if strict:
+                _check_contract(check.result())
             self._check_from_number(campaign, staged.without_from_number)
             if record.loaded:
                 changes += _list_changes(staged)
@@ -384,13 +414,19 @@ class Dialer:
         self._check_from_number(campaign, await self.journal.without_from_number(record.id))
 
     async def _stage(
-        self, record: CampaignRecord, campaign: Campaign, contacts: Source
+        self, record: CampaignRecord, campaign: Campaign, contacts: Source, check: ContractCheck
     ) -> tuple[Columns | None, StagedList]:
         seen: list[Columns] = []
-        chunks = read_chunks(contacts, country=campaign.country, on_columns=seen.append)
+        chunks = read_chunks(
+            contacts,
+            country=campaign.country,
+            variables=check.variables,
+            on_columns=seen.append,
+        )
         await self.journal.stage(record.id, [], first=True)
         async with aclosing(chunks):
             async for rows in chunks:
+                check.add(rows)
                 await self.journal.stage(record.id, rows, first=False)
         return (seen[0] if seen else None), await self.journal.staged(record.id)
 
@@ -437,6 +473,7 @@ class Dialer:
                     campaign,
                     loaded.campaign.voice_agent_id,
                     self._client.conversations,
+                    longest=loaded.campaign.read_policy().longest,
                     tell=run.tell,
                     clock=self._clock,
                 )
@@ -538,6 +575,14 @@ def _longest(agent: AgentDetails) -> timedelta:
     """How long a call by an agent can last."""
     seconds = agent.max_call_duration
     return LONGEST_CALL if seconds is None else timedelta(seconds=seconds)
+
+
+def _check_contract(contract: Contract) -> None:
+    if contract.breaches:
+        raise ContactListError(
+            f"the list does not fit the agent: {'; '.join(contract.breaches)}; add the columns, or"
+            " leave out --strict"
+        )
 
 
 def _setting_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -49,6 +49,8 @@ class EventKind(enum.StrEnum):
     """The list of calls can be read again."""
     DEFERRED = "deferred"
     EXPIRED = "expired"
+    SKIPPED = "skipped"
+    """A rule says never; `data["reason"]` says which."""
 
 
 @attrs.frozen(kw_only=True)

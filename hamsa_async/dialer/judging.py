@@ -11,26 +11,31 @@ from typing import Any, Final
 import attrs
 
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT
-from hamsa_async.dialer.columns import trim
+from hamsa_async.dialer.columns import PHONE, trim
 from hamsa_async.dialer.contacts import Row, RowState
 from hamsa_async.dialer.json_native import is_json
 from hamsa_async.dialer.numbers import NumberFault, NumberProblem, normalise, region_of
+from hamsa_async.dialer.zones import is_zone
 from hamsa_async.errors import ConfigurationError
 
 
 class Verdict(Exception):  # noqa: N818  a verdict on one row, not an error
     """Why a row is not to be called."""
 
-    def __init__(self, state: RowState, reason: str, detail: str) -> None:
+    def __init__(
+        self, state: RowState, reason: str, detail: str, column: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.state: RowState = state
         self.reason = reason
         self.detail = detail
+        self.column = column
+        """The reserved name or the param of the column at fault, where it is one."""
 
 
-def invalid(reason: str, detail: str) -> Verdict:
+def invalid(reason: str, detail: str, column: str | None = None) -> Verdict:
     """The verdict that the row itself is wrong."""
-    return Verdict("invalid", reason, detail)
+    return Verdict("invalid", reason, detail, column)
 
 
 @attrs.define(kw_only=True)
@@ -41,6 +46,9 @@ class Record:
         number: The phone number as given, of any type.
         fields: The reserved columns that are acted on, by name; a missing one was not given.
         params: What the agent would be told.
+        headers: The header as written of each reserved column.
+        line: Where it begins in its file.
+        text: What stands there, where it could not be taken apart.
         fault: What was wrong with the record already when it was taken apart.
         foreign: Whether its values may be other than JSON's (a file's never are).
     """
@@ -48,6 +56,9 @@ class Record:
     number: Any
     fields: dict[str, Any]
     params: dict[str, Any]
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    line: int | None = None
+    text: str | None = None
     fault: Verdict | None = None
     foreign: bool = False
 
@@ -55,9 +66,9 @@ class Record:
 def judge(row: int, record: Record, region: str | None) -> Row:
     """Make the row of a record. The first thing that is wrong, in this order, is its reason."""
     number = _written(record.number)
-    from_number = due_at = expires_at = None
+    from_number = due_at = expires_at = timezone = consent = consent_at = None
     state: RowState = "pending"
-    reason = detail = None
+    reason = detail = column = text = None
     strange = _drop_strange(record) if record.foreign else None
     fields = record.fields
     try:
@@ -65,18 +76,23 @@ def judge(row: int, record: Record, region: str | None) -> Row:
             raise record.fault
         region = _region(fields, region)
         number = _number(record.number, number, region)
-        _refuse_unwilling(fields)
+        consent = _willing(fields)
         from_number = _from_number(fields, region)
+        timezone = _timezone(fields)
         due_at, expires_at = _times(fields)
+        consent_at = _moment(fields, "consent_at")
         if strange is not None:
-            raise invalid("bad_param", f"The value of {strange!r} is nothing that JSON can hold.")
+            detail = f"The value of {strange!r} is nothing that JSON can hold."
+            raise invalid("bad_param", detail, strange)
         if due_at is not None:
             state, reason = "deferred", "not_before"
             detail = "The row says not to call before a time."
     except NumberProblem as problem:
         state, reason, detail = "invalid", problem.code.value, problem.code.sentence
+        column, text = PHONE, number
     except Verdict as verdict:
         state, reason, detail = verdict.state, verdict.reason, verdict.detail
+        column, text = verdict.column, _text_at(record, verdict.column)
     return Row(
         row=row,
         phone_number=number,
@@ -89,7 +105,21 @@ def judge(row: int, record: Record, region: str | None) -> Row:
         agent_id=_text(fields, "agent_id"),
         due_at=due_at,
         expires_at=expires_at,
+        timezone=timezone,
+        consent=consent,
+        consent_at=consent_at,
+        line=record.line,
+        column=None if column is None else record.headers.get(column, column),
+        text=text,
     )
+
+
+def _text_at(record: Record, column: str | None) -> str | None:
+    """What stands in the column at fault, as written."""
+    if column is None:
+        return record.text
+    given = record.fields.get(column, record.params.get(column))
+    return None if given is None else str(given)
 
 
 def _written(number: object) -> str:
@@ -122,7 +152,7 @@ def _region(fields: Mapping[str, Any], default: str | None) -> str | None:
         return region_of(country)
     except ConfigurationError:
         detail = "The country is not a two-letter ISO code such as AE, SA or GB."
-        raise invalid("bad_country", detail) from None
+        raise invalid("bad_country", detail, "country") from None
 
 
 def _from_number(fields: Mapping[str, Any], region: str | None) -> str | None:
@@ -133,14 +163,29 @@ def _from_number(fields: Mapping[str, Any], region: str | None) -> str | None:
         return normalise(given, country=region)
     except NumberProblem as problem:
         detail = f"The number to call from is none that can be used. {problem.code.sentence}"
-        raise invalid("bad_from_number", detail) from None
+        raise invalid("bad_from_number", detail, "from_number") from None
 
 
-def _refuse_unwilling(fields: Mapping[str, Any]) -> None:
+def _willing(fields: Mapping[str, Any]) -> bool | None:
+    """Whether the person agreed to be called.
+
+    Raises:
+        Verdict: They did not, or asked not to be called.
+    """
     if _flag(fields, "dnc"):
         raise Verdict("skipped", "dnc", "The list says not to call this person (dnc).")
-    if _flag(fields, "consent") is False:
+    consent = _flag(fields, "consent")
+    if consent is False:
         raise Verdict("skipped", "no_consent", "The list says that this person did not consent.")
+    return consent
+
+
+def _timezone(fields: Mapping[str, Any]) -> str | None:
+    name = _text(fields, "timezone")
+    if name is not None and not is_zone(name):
+        detail = "The time zone is no IANA name such as Asia/Dubai."
+        raise invalid("bad_timezone", detail, "timezone")
+    return name
 
 
 _FLAGS: Final[Mapping[str, bool]] = {
@@ -157,14 +202,14 @@ def _flag(fields: Mapping[str, Any], name: str) -> bool | None:
     if not word:
         return None
     if word not in _FLAGS:
-        raise invalid("bad_flag", f"The value of {name!r} is neither yes nor no.")
+        raise invalid("bad_flag", f"The value of {name!r} is neither yes nor no.", name)
     return _FLAGS[word]
 
 
 def _times(fields: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
     due_at, expires_at = _moment(fields, "not_before"), _moment(fields, "not_after")
     if due_at is not None and expires_at is not None and due_at >= expires_at:
-        raise invalid("bad_time", "not_before does not lie before not_after.")
+        raise invalid("bad_time", "not_before does not lie before not_after.", "not_after")
     return due_at, expires_at
 
 
@@ -176,7 +221,7 @@ def _moment(fields: Mapping[str, Any], name: str) -> datetime | None:
         return _in_utc(given)
     except (ValueError, OverflowError, AttributeError, TypeError):
         detail = f"{name} is not an ISO time with an offset, such as 2027-01-31T09:00:00+04:00."
-        raise invalid("bad_time", detail) from None
+        raise invalid("bad_time", detail, name) from None
 
 
 def _in_utc(given: Any) -> datetime:
@@ -191,7 +236,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     return None if given is None else trim(str(given)) or None
 
 
-_TIMES: Final = frozenset({"not_before", "not_after"})
+_TIMES: Final = frozenset({"not_before", "not_after", "consent_at"})
 
 
 def _drop_strange(record: Record) -> str | None:

@@ -101,6 +101,8 @@ class Happening(enum.StrEnum):
     """Its call has ended, and it will be tried again."""
     DEFERRED = "deferred"
     EXPIRED = "expired"
+    SKIPPED = "skipped"
+    """A rule says never."""
     WITHDRAWN = "withdrawn"
     """The row is gone from an accepted new list."""
 
@@ -109,6 +111,7 @@ _WAITING: Final = {
     Happening.INTENDED: ContactState.DIALING,
     Happening.DEFERRED: ContactState.DEFERRED,
     Happening.EXPIRED: ContactState.EXPIRED,
+    Happening.SKIPPED: ContactState.SKIPPED,
     Happening.WITHDRAWN: ContactState.SKIPPED,
     Happening.FOUND: ContactState.PLACED,  # absence was believed, and was not so
 }
@@ -121,6 +124,7 @@ CONTACT_MOVES: Final[Mapping[ContactState, Mapping[Happening, ContactState]]] = 
         Happening.INTENDED: ContactState.DIALING,
         Happening.DEFERRED: ContactState.RETRY,
         Happening.EXPIRED: ContactState.DONE,
+        Happening.SKIPPED: ContactState.DONE,
         Happening.WITHDRAWN: ContactState.DONE,
         Happening.FOUND: ContactState.PLACED,
     },

@@ -44,7 +44,8 @@ _SENTENCES: Final[Mapping[NumberFault, str]] = {
     NumberFault.EMPTY: "There is no phone number.",
     NumberFault.DAMAGED_BY_SPREADSHEET: (
         "A spreadsheet has turned the phone number into a decimal number such as 9.71501E+11:"
-        " format the column as text and enter it again."
+        " give the column the format Number without decimals, or Text, and export the list again,"
+        " or pass the workbook itself."
     ),
     NumberFault.EXTENSION: (
         "The phone number has an extension or a second number behind it:"

@@ -20,12 +20,13 @@ from hamsa_async.errors import CampaignError, DialerError, HamsaError
 from hamsa_async.models import ConversationSummary, Page
 
 LOOK_BACK: Final = timedelta(days=7)
-"""How far back a journal looks that never did: the longest time that a rule of ours counts."""
+"""How far back a journal looks that never did, at the least: further where a cap counts longer."""
 
 OVERLAP: Final = timedelta(hours=1)
 """How much of what was looked at before is looked at again: the list may have been late."""
 
 _ROWS: Final = 200
+_ABOUT: Final = timedelta(days=1)
 
 
 async def look_for_others(
@@ -34,6 +35,7 @@ async def look_for_others(
     agent_id: str,
     api: ConversationsApi,
     *,
+    longest: timedelta,
     tell: Callable[[DialerEvent], None],
     clock: Callable[[], datetime],
 ) -> None:
@@ -44,6 +46,7 @@ async def look_for_others(
         campaign: The campaign that is about to dial.
         agent_id: Its agent.
         api: Lists calls.
+        longest: How far back a call can count for the rules in force.
         tell: Called with every event, after it is durable.
         clock: What time it is (aware).
 
@@ -52,7 +55,10 @@ async def look_for_others(
     """
     began = clock()
     seen_from, seen_to = await journal.looked()
-    start = began - LOOK_BACK if seen_to is None else seen_to - OVERLAP
+    needed = began - max(LOOK_BACK, longest)
+    start = needed if seen_to is None or seen_from is None else seen_to - OVERLAP
+    if seen_from is not None and seen_from > needed + _ABOUT:
+        start = needed  # a rule that counts longer than those of the last looks
     try:
         await _note(journal, campaign, agent_id, api, start, tell=tell, clock=clock)
     except DialerError:

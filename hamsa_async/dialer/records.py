@@ -1,15 +1,17 @@
 """Records, ready to be judged, of what a list may hold: rows of cells, and `Contact`s."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from hamsa_async.dialer.columns import NAME, Columns
+from hamsa_async.dialer.columns import FIELDS, NAME, Columns
 from hamsa_async.dialer.contacts import Contact
 from hamsa_async.dialer.judging import Record, invalid
 from hamsa_async.errors import ContactListError
 
 
-def record_of_cells(row: int, cells: Sequence[Any], columns: Columns) -> Record:
+def record_of_cells(
+    row: int, cells: Sequence[Any], columns: Columns, line: int | None = None
+) -> Record:
     """Take a row of a table apart. A missing cell at its end is an empty one.
 
     Raises:
@@ -31,6 +33,8 @@ def record_of_cells(row: int, cells: Sequence[Any], columns: Columns) -> Record:
         number=cells[columns.phone],
         fields={name: cells[at] for name, at in columns.fields.items()},
         params={name: cells[at] for name, at in columns.params},
+        headers=columns.choices,
+        line=line,
         fault=fault,
     )
 
@@ -39,24 +43,12 @@ def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-_CONTACT_FIELDS: Final = (
-    "contact_id",
-    "from_number",
-    "agent_id",
-    "country",
-    "not_before",
-    "not_after",
-    "dnc",
-    "consent",
-)
-
-
 def record_of_contact(contact: Contact) -> Record:
     """Take a `Contact` apart."""
     named = {} if contact.name is None else {NAME: contact.name}
     return Record(
         number=contact.phone_number,
-        fields={name: getattr(contact, name) for name in _CONTACT_FIELDS},
+        fields={name: getattr(contact, name) for name in FIELDS},
         params={**contact.params, **named},
         foreign=True,
     )

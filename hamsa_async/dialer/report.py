@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Final, TextIO
 
 import attrs
@@ -76,8 +76,14 @@ async def write_json(
 def _cell(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    return _harmless(value) if name in _TEXTS else value
+    return harmless(value) if name in _TEXTS else value
 
 
-def _harmless(text: Any) -> Any:
+def write_lines(records: Iterable[Mapping[str, Any]], target: TextIO) -> None:
+    """Write JSON lines, one record each."""
+    target.writelines(json.dumps(dict(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def harmless(text: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
     return f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text

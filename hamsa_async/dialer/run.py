@@ -11,6 +11,7 @@ import attrs
 from hamsa_async._pull import see_through
 from hamsa_async.dialer.campaign import Campaign
 from hamsa_async.dialer.columns import Columns
+from hamsa_async.dialer.contract import Contract
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.records import CampaignRecord
 from hamsa_async.dialer.machine import DIALABLE, ContactState
@@ -34,6 +35,8 @@ class Loaded:
     counts: Mapping[ContactState, int]
     columns: Columns | None
     """What the list's headers were taken for, where a list was read."""
+    contract: Contract = attrs.field(factory=lambda: Contract(variables=()))
+    """How the list and the agent's texts fit together."""
     accepted: tuple[str, ...] = ()
     """The changes against the journal that were accepted, in words."""
     events: tuple[DialerEvent, ...] = attrs.field(default=(), repr=False)

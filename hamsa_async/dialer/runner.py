@@ -35,6 +35,7 @@ from hamsa_async.dialer.machine import (
 )
 from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
 from hamsa_async.dialer.reconcile import Reconciler
+from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
 from hamsa_async.models import Call, CallRequest
 
@@ -162,6 +163,8 @@ class Runner:
         self._pace = None if campaign.rate is None else Pace(campaign.rate)
         self._host = HostWatch(every=probe_every)
         self._ids = AttemptIds()
+        self._rules = Rules.of(campaign)
+        self._judge = self._rules.ruling if self._rules.policy.asks_for_place else None
         self._in_hand: dict[int, _Dial] = {}
         self._settled = asyncio.Event()
         self._observer = observer
@@ -402,8 +405,11 @@ class Runner:
 
     async def _look_first(self, dial: _Dial) -> None:
         """See that a contact that a rule seems to hold does not use up a turn at the door."""
-        if dial.candidate.suspect:
-            held = await self._journal.hold(self._id, dial.candidate)
+        candidate, judge = dial.candidate, self._judge
+        if candidate.suspect or (
+            judge is not None and self._rules.may_hold(candidate, self._clock())
+        ):
+            held = await self._journal.hold(self._id, candidate, judge)
             if held is not None:
                 raise _HeldBackError(held.event)
 
@@ -412,7 +418,7 @@ class Runner:
         if self._is_over or (self._host.unreachable and not dial.is_probe):
             raise _HeldBackError(None)
         dial.step = _Step.INTENDING
-        answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id)
+        answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
@@ -445,7 +451,7 @@ class Runner:
 
     def _request(self, dial: _Dial) -> CallRequest:
         candidate = dial.candidate
-        from_number = candidate.from_number or self._campaign.from_number
+        from_number = candidate.from_number or self._campaign.caller_of(candidate.phone_number)
         return CallRequest(
             to_number=candidate.phone_number,
             voice_agent_id=candidate.agent_id or self._campaign.voice_agent_id,

@@ -92,6 +92,7 @@ from hamsa_async.models.numbers import (
     SipOutboundFields,
 )
 from hamsa_async.models.pages import Page
+from hamsa_async.models.placeholders import AnyAgent, placeholders_in
 from hamsa_async.models.projects import Project
 from hamsa_async.models.statistics import (
     CallsByDuration,
@@ -129,6 +130,7 @@ __all__ = [
     "AgentVoice",
     "AgentWebhookAuth",
     "AlignmentFields",
+    "AnyAgent",
     "CalendarTools",
     "Call",
     "CallParams",
@@ -217,4 +219,5 @@ __all__ = [
     "Weekday",
     "Workflow",
     "WorkflowFields",
+    "placeholders_in",
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 import attrs
 
-from hamsa_async._masking import mask_text, show_text
+from hamsa_async._masking import show_text
 
 ID: Final = "an id"
 """Marks a field that is an id: required, and a text here even where the API sends a number."""
@@ -50,7 +50,9 @@ class Value:  # noqa: PLW1641 - it has none, as its text says
 
 
 def _show(value: object) -> str:
-    return mask_text(repr(value)) if isinstance(value, list | tuple) else show_text(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_show, value))}]"
+    return show_text(value)
 
 
 def keys_of(value: Any) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from hamsa_async._answers import pages_of, reads, writes
 from hamsa_async._operations import CAMPAIGN, CAMPAIGNS, CREATE_CAMPAIGN
 from hamsa_async._paging import Pages
 from hamsa_async._requests import build
-from hamsa_async._transport import Transport
+from hamsa_async._sender import Sender
 from hamsa_async._writing import write
 from hamsa_async.errors import ConfigurationError
 from hamsa_async.models.campaigns import (
@@ -22,6 +22,7 @@ from hamsa_async.models.campaigns import (
     ServerCampaignSummary,
 )
 from hamsa_async.models.rules import E164, Length
+from hamsa_async.options import RequestOptions, split_options
 from hamsa_async.resources.lists import by_query
 
 _read_page = pages_of(ServerCampaignSummary, "campaigns")
@@ -35,11 +36,15 @@ class _NewCampaign(CampaignOptions, total=False):
     recipients: Required[Annotated[Sequence[RecipientFields], Length(1)]]
 
 
+class CampaignArguments(CampaignOptions, RequestOptions, total=False):
+    """What `campaigns.create` takes besides its own arguments."""
+
+
 class Campaigns:
     """Batches that Hamsa dials. Made by `HamsaClient`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def create(
         self,
@@ -48,7 +53,7 @@ class Campaigns:
         phone_number: str,
         voice_agent_id: str,
         recipients: Sequence[RecipientFields],
-        **options: Unpack[CampaignOptions],
+        **options: Unpack[CampaignArguments],
     ) -> ServerCampaign:
         """Create a batch. It rings everybody in it, and is never sent twice.
 
@@ -58,7 +63,7 @@ class Campaigns:
             voice_agent_id: Who talks.
             recipients: Who is called, one at least. Numbers are E.164, but for those with
                 `ignore_e164_validation`.
-            options: When and how; see `CampaignOptions`.
+            options: When and how; see `CampaignOptions`, and `RequestOptions`.
 
         Raises:
             ConfigurationError: An argument is not valid. Nothing was sent.
@@ -68,16 +73,19 @@ class Campaigns:
 
         Source: `POST /v1/voice-agents/campaigns`.
         """
+        fields, how = split_options(options)
         given = {
             "name": name,
             "phone_number": phone_number,
             "voice_agent_id": voice_agent_id,
             "recipients": recipients,
-            **options,
+            **fields,
         }
         body = write(_NewCampaign, given, what="campaigns.create")
         _check_numbers(body["recipients"])
-        return await self._transport.send(build(CREATE_CAMPAIGN, body=body), writes(ServerCampaign))
+        return await self._sender.send(
+            build(CREATE_CAMPAIGN, body=body), writes(ServerCampaign), options=how
+        )
 
     def list(
         self,
@@ -85,6 +93,7 @@ class Campaigns:
         voice_agent_id: str | None = None,
         search: str | None = None,
         page_size: int = 10,
+        **options: Unpack[RequestOptions],
     ) -> Pages[ServerCampaignSummary]:
         """List batches.
 
@@ -92,6 +101,7 @@ class Campaigns:
             voice_agent_id: Only this agent's.
             search: Only those that have this in their name.
             page_size: Rows a page, 1 or more. No upper limit is documented.
+            options: See `RequestOptions`.
 
         Returns:
             Await it for the first page, or iterate over all rows. See `Pages`.
@@ -102,18 +112,22 @@ class Campaigns:
         Source: `GET /v1/voice-agents/campaigns`.
         """
         return by_query(
-            self._transport,
+            self._sender,
             CAMPAIGNS,
             _read_page,
             page_size=page_size,
             query={"voiceAgentId": voice_agent_id, "search": search},
+            options=options,
         )
 
-    async def get(self, campaign_id: str) -> ServerCampaignDetail:
+    async def get(
+        self, campaign_id: str, **options: Unpack[RequestOptions]
+    ) -> ServerCampaignDetail:
         """Read a batch with everybody in it.
 
         Args:
             campaign_id: Its id.
+            options: See `RequestOptions`.
 
         Raises:
             NotFoundError: There is no such batch in this project.
@@ -121,8 +135,8 @@ class Campaigns:
 
         Source: `GET /v1/voice-agents/campaigns/{id}`.
         """
-        return await self._transport.send(
-            build(CAMPAIGN, id=campaign_id), reads(ServerCampaignDetail)
+        return await self._sender.send(
+            build(CAMPAIGN, id=campaign_id), reads(ServerCampaignDetail), options=options
         )
 
 

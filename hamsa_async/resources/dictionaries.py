@@ -12,7 +12,7 @@ from hamsa_async._operations import (
 )
 from hamsa_async._paging import Pages
 from hamsa_async._requests import build
-from hamsa_async._transport import Transport
+from hamsa_async._sender import Sender
 from hamsa_async._writing import write, write_changes
 from hamsa_async.models.dictionaries import (
     DictionaryWordFields,
@@ -21,6 +21,7 @@ from hamsa_async.models.dictionaries import (
     VoiceDictionarySummary,
 )
 from hamsa_async.models.rules import Length
+from hamsa_async.options import RequestOptions, split_options
 from hamsa_async.resources.lists import by_query
 
 _read_page = pages_of(VoiceDictionarySummary, "dictionaries")
@@ -37,18 +38,25 @@ class _Toggle(TypedDict):
     is_active: bool
 
 
+class DictionaryArguments(VoiceDictionaryChanges, RequestOptions, total=False):
+    """What `dictionaries.update` takes besides its id."""
+
+
 class Dictionaries:
     """Dictionaries of pronunciation. Made by `HamsaClient`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
-    async def create(self, *, name: str, words: Sequence[DictionaryWordFields]) -> VoiceDictionary:
+    async def create(
+        self, *, name: str, words: Sequence[DictionaryWordFields], **options: Unpack[RequestOptions]
+    ) -> VoiceDictionary:
         """Create a dictionary.
 
         Args:
             name: Not empty.
             words: What is said how.
+            options: See `RequestOptions`.
 
         Raises:
             ConfigurationError: An argument is not valid. Nothing was sent.
@@ -59,8 +67,8 @@ class Dictionaries:
         """
         given = {"name": name, "words": words}
         body = write(_NewDictionary, given, what="dictionaries.create")
-        return await self._transport.send(
-            build(CREATE_DICTIONARY, body=body), writes(VoiceDictionary)
+        return await self._sender.send(
+            build(CREATE_DICTIONARY, body=body), writes(VoiceDictionary), options=options
         )
 
     def list(
@@ -70,6 +78,7 @@ class Dictionaries:
         used: bool | None = None,
         voice_agent_id: str | None = None,
         page_size: int = 10,
+        **options: Unpack[RequestOptions],
     ) -> Pages[VoiceDictionarySummary]:
         """List dictionaries, without their words.
 
@@ -78,6 +87,7 @@ class Dictionaries:
             used: Only those that an agent uses, or that none does.
             voice_agent_id: Only this agent's.
             page_size: Rows a page, 1 or more. No upper limit is documented.
+            options: See `RequestOptions`.
 
         Returns:
             Await it for the first page, or iterate over all rows. See `Pages`.
@@ -88,21 +98,22 @@ class Dictionaries:
         Source: `GET /v1/voice-agents/voice-dictionaries/list`.
         """
         return by_query(
-            self._transport,
+            self._sender,
             DICTIONARIES,
             _read_page,
             page_size=page_size,
             query={"search": search, "used": used, "voiceAgentId": voice_agent_id},
+            options=options,
         )
 
     async def update(
-        self, dictionary_id: str, **changes: Unpack[VoiceDictionaryChanges]
+        self, dictionary_id: str, **changes: Unpack[DictionaryArguments]
     ) -> VoiceDictionary:
         """Change a dictionary. What is left out stays as it is.
 
         Args:
             dictionary_id: Its id.
-            changes: One at least; see `VoiceDictionaryChanges`.
+            changes: One at least, of `VoiceDictionaryChanges`; and `RequestOptions`.
 
         Returns:
             The dictionary as it is now.
@@ -115,18 +126,29 @@ class Dictionaries:
 
         Source: `PATCH /v1/voice-agents/voice-dictionaries/{id}`.
         """
-        body = write_changes(VoiceDictionaryChanges, changes, what="dictionaries.update")
-        return await self._transport.send(
-            build(UPDATE_DICTIONARY, id=dictionary_id, body=body), writes(VoiceDictionary)
+        fields, options = split_options(changes)
+        body = write_changes(VoiceDictionaryChanges, fields, what="dictionaries.update")
+        return await self._sender.send(
+            build(UPDATE_DICTIONARY, id=dictionary_id, body=body),
+            writes(VoiceDictionary),
+            options=options,
         )
 
-    async def toggle(self, *, dictionary_id: str, voice_agent_id: str, is_active: bool) -> None:
+    async def toggle(
+        self,
+        *,
+        dictionary_id: str,
+        voice_agent_id: str,
+        is_active: bool,
+        **options: Unpack[RequestOptions],
+    ) -> None:
         """Let an agent use a dictionary, or no longer.
 
         Args:
             dictionary_id: Which.
             voice_agent_id: Whose.
             is_active: Whether it is used from now on.
+            options: See `RequestOptions`.
 
         Raises:
             ConfigurationError: An argument is not valid. Nothing was sent.
@@ -142,4 +164,4 @@ class Dictionaries:
             "is_active": is_active,
         }
         body = write(_Toggle, given, what="dictionaries.toggle")
-        await self._transport.send(build(TOGGLE_DICTIONARY, body=body), read_nothing)
+        await self._sender.send(build(TOGGLE_DICTIONARY, body=body), read_nothing, options=options)

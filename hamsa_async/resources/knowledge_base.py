@@ -1,16 +1,17 @@
 """`client.knowledge_base`: what agents can look up."""
 
 from collections.abc import Sequence
-from typing import Annotated, TypedDict
+from typing import Annotated, TypedDict, Unpack
 
 from hamsa_async._answers import pages_of, read_made_items, reads
 from hamsa_async._operations import CREATE_KNOWLEDGE, KNOWLEDGE, KNOWLEDGE_ITEM
 from hamsa_async._paging import Pages
 from hamsa_async._requests import build
-from hamsa_async._transport import Transport
+from hamsa_async._sender import Sender
 from hamsa_async._writing import write
 from hamsa_async.models.knowledge_base import KnowledgeBaseItem, KnowledgeBaseItemFields
 from hamsa_async.models.rules import Length
+from hamsa_async.options import RequestOptions
 from hamsa_async.resources.lists import by_query
 
 _read_page = pages_of(KnowledgeBaseItem, "items")
@@ -23,14 +24,17 @@ class _NewItems(TypedDict):
 class KnowledgeBase:
     """Texts, files and pages. Made by `HamsaClient`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
-    async def create(self, items: Sequence[KnowledgeBaseItemFields]) -> Sequence[KnowledgeBaseItem]:
+    async def create(
+        self, items: Sequence[KnowledgeBaseItemFields], **options: Unpack[RequestOptions]
+    ) -> Sequence[KnowledgeBaseItem]:
         """Add items. They can be used once their status is `PROCESSED`.
 
         Args:
             items: One at least.
+            options: See `RequestOptions`.
 
         Returns:
             What the API says of them; its page shows a single item.
@@ -43,7 +47,9 @@ class KnowledgeBase:
         Source: `POST /v1/voice-agents/knowledge-base`.
         """
         body = write(_NewItems, {"items": items}, what="knowledge_base.create")
-        return await self._transport.send(build(CREATE_KNOWLEDGE, body=body), read_made_items)
+        return await self._sender.send(
+            build(CREATE_KNOWLEDGE, body=body), read_made_items, options=options
+        )
 
     def list(
         self,
@@ -54,6 +60,7 @@ class KnowledgeBase:
         search: str | None = None,
         type: str | Sequence[str] | None = None,  # noqa: A002 - the API's name
         page_size: int = 10,
+        **options: Unpack[RequestOptions],
     ) -> Pages[KnowledgeBaseItem]:
         """List items.
 
@@ -64,6 +71,7 @@ class KnowledgeBase:
             search: Only those that have this in their name.
             type: Only those of this kind, or of one of these.
             page_size: Rows a page, 1 or more. No upper limit is documented.
+            options: See `RequestOptions`.
 
         Returns:
             Await it for the first page, or iterate over all rows. See `Pages`.
@@ -74,7 +82,7 @@ class KnowledgeBase:
         Source: `GET /v1/voice-agents/knowledge-base/list`.
         """
         return by_query(
-            self._transport,
+            self._sender,
             KNOWLEDGE,
             _read_page,
             page_size=page_size,
@@ -85,13 +93,15 @@ class KnowledgeBase:
                 "search": search,
                 "type": type,
             },
+            options=options,
         )
 
-    async def get(self, item_id: str) -> KnowledgeBaseItem:
+    async def get(self, item_id: str, **options: Unpack[RequestOptions]) -> KnowledgeBaseItem:
         """Read one item.
 
         Args:
             item_id: Its id.
+            options: See `RequestOptions`.
 
         Raises:
             NotFoundError: There is no such item in this project.
@@ -99,6 +109,6 @@ class KnowledgeBase:
 
         Source: `GET /v1/voice-agents/knowledge-base/{id}`.
         """
-        return await self._transport.send(
-            build(KNOWLEDGE_ITEM, id=item_id), reads(KnowledgeBaseItem)
+        return await self._sender.send(
+            build(KNOWLEDGE_ITEM, id=item_id), reads(KnowledgeBaseItem), options=options
         )

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from hamsa_async._operations import Operation
 from hamsa_async._paging import Pages
 from hamsa_async._requests import Query, build
-from hamsa_async._transport import Transport
-from hamsa_async._wire import Answer
+from hamsa_async._sender import Sender
 from hamsa_async.models.pages import Page
+from hamsa_async.options import Answer, RequestOptions
 
 T = TypeVar("T")
 
@@ -16,12 +16,13 @@ ReadPage = Callable[[Answer, int, int], Page[T]]
 
 
 def by_query(
-    transport: Transport,
+    sender: Sender,
     operation: Operation,
     read: ReadPage[T],
     *,
     page_size: int,
     query: Query,
+    options: RequestOptions,
     most: int | None = None,
 ) -> Pages[T]:
     """Make a list whose filter and page stand in the query.
@@ -34,19 +35,22 @@ def by_query(
 
     async def ask(counts: Mapping[str, int], number: int, size: int) -> Page[T]:
         request = build(operation, query={**query, **counts})
-        return await transport.send(request, lambda answer: read(answer, number, size))
+        return await sender.send(
+            request, lambda answer: read(answer, number, size), options=options
+        )
 
     return _pages(operation, ask, page_size, most)
 
 
 def by_body(
-    transport: Transport,
+    sender: Sender,
     operation: Operation,
     read: ReadPage[T],
     *,
     page_size: int,
     query: Query,
     body: Mapping[str, Any],
+    options: RequestOptions,
 ) -> Pages[T]:
     """Make a list whose filter and page stand in a body.
 
@@ -57,7 +61,9 @@ def by_body(
 
     async def ask(counts: Mapping[str, int], number: int, size: int) -> Page[T]:
         request = build(operation, query=query, body={**body, **counts})
-        return await transport.send(request, lambda answer: read(answer, number, size))
+        return await sender.send(
+            request, lambda answer: read(answer, number, size), options=options
+        )
 
     return _pages(operation, ask, page_size, None)
 

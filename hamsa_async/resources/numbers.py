@@ -1,6 +1,6 @@
 """`client.numbers`: the numbers that calls are placed from."""
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, Unpack
 
 from hamsa_async._answers import pages_of, read_text, reads, writes
 from hamsa_async._operations import (
@@ -12,10 +12,11 @@ from hamsa_async._operations import (
 )
 from hamsa_async._paging import Pages
 from hamsa_async._requests import build, needed
-from hamsa_async._transport import Transport
+from hamsa_async._sender import Sender
 from hamsa_async._writing import write
 from hamsa_async.models.numbers import NumberType, PhoneNumber, SipOutboundFields
 from hamsa_async.models.rules import E164, Length
+from hamsa_async.options import RequestOptions
 from hamsa_async.resources.lists import by_query
 
 _read_page = pages_of(PhoneNumber, None)
@@ -49,8 +50,8 @@ class Numbers:
     again, and raises `OutcomeUnknownError`. `list` says whether it was.
     """
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     def list(
         self,
@@ -58,6 +59,7 @@ class Numbers:
         voice_agent_id: str | None = None,
         provider: NumberType | str | None = None,
         page_size: int = 10,
+        **options: Unpack[RequestOptions],
     ) -> Pages[PhoneNumber]:
         """List the project's numbers. The API gives no totals.
 
@@ -65,6 +67,7 @@ class Numbers:
             voice_agent_id: Only this agent's.
             provider: Only those that it carries.
             page_size: Rows a page, 1 or more. No upper limit is documented.
+            options: See `RequestOptions`.
 
         Returns:
             Await it for the first page, or iterate over all rows. See `Pages`.
@@ -75,18 +78,20 @@ class Numbers:
         Source: `GET /v1/voice-agents/phone-number/list`.
         """
         return by_query(
-            self._transport,
+            self._sender,
             NUMBERS,
             _read_page,
             page_size=page_size,
             query={"voiceAgentId": voice_agent_id, "provider": provider},
+            options=options,
         )
 
-    async def get(self, pid: str) -> PhoneNumber:
+    async def get(self, pid: str, **options: Unpack[RequestOptions]) -> PhoneNumber:
         """Read one number.
 
         Args:
             pid: Its id.
+            options: See `RequestOptions`.
 
         Raises:
             NotFoundError: There is no such number in this project.
@@ -94,8 +99,8 @@ class Numbers:
 
         Source: `GET /v1/voice-agents/phone-number`.
         """
-        return await self._transport.send(
-            build(NUMBER, query={"pid": needed(pid, "pid")}), reads(PhoneNumber)
+        return await self._sender.send(
+            build(NUMBER, query={"pid": needed(pid, "pid")}), reads(PhoneNumber), options=options
         )
 
     async def add_twilio(
@@ -105,6 +110,7 @@ class Numbers:
         label: str,
         twilio_account_sid: str,
         twilio_auth_token: str,
+        **options: Unpack[RequestOptions],
     ) -> PhoneNumber:
         """Register a number that Twilio carries.
 
@@ -113,6 +119,7 @@ class Numbers:
             label: What to call it.
             twilio_account_sid: The account it is in.
             twilio_auth_token: That account's secret.
+            options: See `RequestOptions`.
 
         Raises:
             ConfigurationError: An argument is not valid. Nothing was sent.
@@ -127,7 +134,7 @@ class Numbers:
             "twilio_account_sid": twilio_account_sid,
             "twilio_auth_token": twilio_auth_token,
         }
-        return await self._add(NumberType.TWILIO, _TwilioNumber, given)
+        return await self._add(NumberType.TWILIO, _TwilioNumber, given, options)
 
     async def add_sip(
         self,
@@ -135,6 +142,7 @@ class Numbers:
         phone_number: str,
         label: str,
         sip_outbound_configs: SipOutboundFields | None = None,
+        **options: Unpack[RequestOptions],
     ) -> PhoneNumber:
         """Register a number of a SIP trunk. Which fields the API wants here is inferred.
 
@@ -142,6 +150,7 @@ class Numbers:
             phone_number: E.164.
             label: What to call it.
             sip_outbound_configs: Where its calls are sent to.
+            options: See `RequestOptions`.
 
         Raises:
             ConfigurationError: An argument is not valid. Nothing was sent.
@@ -153,14 +162,17 @@ class Numbers:
         given: dict[str, Any] = {"phone_number": phone_number, "label": label}
         if sip_outbound_configs is not None:
             given["sip_outbound_configs"] = sip_outbound_configs
-        return await self._add(NumberType.SIP, _SipNumber, given)
+        return await self._add(NumberType.SIP, _SipNumber, given, options)
 
-    async def assign(self, *, voice_agent_id: str, phone_number: str) -> PhoneNumber:
+    async def assign(
+        self, *, voice_agent_id: str, phone_number: str, **options: Unpack[RequestOptions]
+    ) -> PhoneNumber:
         """Give a number to an agent; a number belongs to one at a time.
 
         Args:
             voice_agent_id: Whose it becomes.
             phone_number: E.164.
+            options: See `RequestOptions`.
 
         Raises:
             ConfigurationError: An argument is not valid. Nothing was sent.
@@ -171,13 +183,16 @@ class Numbers:
         """
         given = {"voice_agent_id": voice_agent_id, "phone_number": phone_number}
         body = write(_Assignment, given, what="numbers.assign")
-        return await self._transport.send(build(ASSIGN_NUMBER, body=body), writes(PhoneNumber))
+        return await self._sender.send(
+            build(ASSIGN_NUMBER, body=body), writes(PhoneNumber), options=options
+        )
 
-    async def unassign(self, *, phone_number: str) -> str:
+    async def unassign(self, *, phone_number: str, **options: Unpack[RequestOptions]) -> str:
         """Take a number from its agent.
 
         Args:
             phone_number: E.164.
+            options: See `RequestOptions`.
 
         Returns:
             What the API says about it, for people.
@@ -190,8 +205,14 @@ class Numbers:
         Source: `POST /v1/voice-agents/unassign`.
         """
         body = write(_Assignment, {"phone_number": phone_number}, what="numbers.unassign")
-        return await self._transport.send(build(UNASSIGN_NUMBER, body=body), read_text)
+        return await self._sender.send(
+            build(UNASSIGN_NUMBER, body=body), read_text, options=options
+        )
 
-    async def _add(self, carrier: NumberType, kind: type, given: dict[str, Any]) -> PhoneNumber:
+    async def _add(
+        self, carrier: NumberType, kind: type, given: dict[str, Any], options: RequestOptions
+    ) -> PhoneNumber:
         body = {"type": carrier.value, **write(kind, given, what="numbers.add")}
-        return await self._transport.send(build(ADD_NUMBER, body=body), writes(PhoneNumber))
+        return await self._sender.send(
+            build(ADD_NUMBER, body=body), writes(PhoneNumber), options=options
+        )

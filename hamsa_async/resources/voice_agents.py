@@ -1,33 +1,29 @@
 """`client.voice_agents`: placing calls, and the agents that speak in them."""
 
-import functools
-import math
-import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from hamsa_async._limits import Pace
-from hamsa_async._looking import look
 from hamsa_async._requests import build_call_from_number
-from hamsa_async._settling import Absence, Doubt, NotSeen, StillUnknown, decide
-from hamsa_async._transport import Transport
-from hamsa_async._wire import Answer, build_call, parse_call
-from hamsa_async.errors import ConfigurationError, OutcomeUnknownError
+from hamsa_async._sender import Sender
+from hamsa_async._settling import NotSeen, StillUnknown
+from hamsa_async._wire import build_call, parse_call
+from hamsa_async.errors import OutcomeUnknownError
 from hamsa_async.models.calls import Call, CallRequest, WebhookAuth
+from hamsa_async.options import RequestOptions
 from hamsa_async.resources.call_stream import CallStream
 from hamsa_async.resources.conversations import Conversations
-from hamsa_async.resources.placed_calls import PlacedCalls
 from hamsa_async.resources.saved_agents import SavedAgents
+from hamsa_async.resources.settling import Reads, settle
 
 
 class VoiceAgents(SavedAgents):
     """Calls and agents. Made by `HamsaClient`."""
 
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        self._conversations = Conversations(transport)
-        self._placed = PlacedCalls()
+    def __init__(self, sender: Sender, conversations: Conversations) -> None:
+        super().__init__(sender)
+        self._conversations = conversations
 
     async def call(
         self,
@@ -41,6 +37,7 @@ class VoiceAgents(SavedAgents):
         webhook_auth: WebhookAuth | None = None,
         reference: str | None = None,
         not_after: datetime | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Call:
         """Place one call. It is never placed twice, also when nothing is heard of it.
 
@@ -59,6 +56,7 @@ class VoiceAgents(SavedAgents):
                 webhook, and is on every error and event.
             not_after: If the request has not begun by then, it never does. This is the safe
                 deadline; `asyncio.timeout` around a call is what makes unknowns.
+            options: See `RequestOptions`.
 
         Returns:
             The call as the API took it; follow it by its `id`. It may not have rung yet.
@@ -77,7 +75,8 @@ class VoiceAgents(SavedAgents):
 
         Source: `POST /v1/voice-agents/call`.
         """
-        return await self._place(
+        # Not kept while it waits: thousands of calls may.
+        request = build_call(
             CallRequest(
                 to_number=to_number,
                 voice_agent_id=voice_agent_id,
@@ -90,6 +89,7 @@ class VoiceAgents(SavedAgents):
                 not_after=not_after,
             )
         )
+        return await self._sender.send(request, parse_call, not_after=not_after, options=options)
 
     async def call_from_number(
         self,
@@ -101,6 +101,7 @@ class VoiceAgents(SavedAgents):
         params: Mapping[str, Any] | None = None,
         reference: str | None = None,
         not_after: datetime | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Call:
         """Place one call from a number that is registered with Hamsa.
 
@@ -115,6 +116,7 @@ class VoiceAgents(SavedAgents):
             params: As in `call`.
             reference: As in `call`.
             not_after: As in `call`.
+            options: See `RequestOptions`.
 
         Returns:
             The placed call: its id and its agent's, for this route answers nothing else.
@@ -136,14 +138,15 @@ class VoiceAgents(SavedAgents):
             reference=reference,
             not_after=not_after,
         )
-        return await self._transport.send(
-            build_call_from_number(request), self._reader(), not_after=not_after
+        return await self._sender.send(
+            build_call_from_number(request), parse_call, not_after=not_after, options=options
         )
 
     def call_many(
         self,
         rows: Iterable[CallRequest | Mapping[str, Any]]
         | AsyncIterable[CallRequest | Mapping[str, Any]],
+        **options: Unpack[RequestOptions],
     ) -> CallStream:
         """Place many calls, at most `concurrency_limit` at once; give results as they settle.
 
@@ -154,6 +157,7 @@ class VoiceAgents(SavedAgents):
         Args:
             rows: `CallRequest`s, or mappings of `call`'s arguments, from any iterable or async
                 iterable. Read lazily: no row before a call can be made of it.
+            options: See `RequestOptions`; for each of the calls.
 
         Returns:
             An async context manager over an async iterator of `CallResult`. A failure is a
@@ -163,10 +167,19 @@ class VoiceAgents(SavedAgents):
 
         Memory is bounded by the concurrency, however long `rows` is.
         """
-        return CallStream(self._place, rows, workers=self._transport.concurrency_limit)
+        sender = self._sender.with_options(options)
+
+        async def place(request: CallRequest) -> Call:
+            return await sender.send(build_call(request), parse_call, not_after=request.not_after)
+
+        return CallStream(place, rows, workers=sender.concurrency_limit)
 
     async def settle(
-        self, error: OutcomeUnknownError | StillUnknown, *, lag: float = 900.0
+        self,
+        error: OutcomeUnknownError | StillUnknown,
+        *,
+        lag: float = 900.0,
+        **options: Unpack[RequestOptions],
     ) -> Call | NotSeen | StillUnknown:
         """Find out what became of a call whose outcome is unknown. Never dials, never waits.
 
@@ -187,6 +200,7 @@ class VoiceAgents(SavedAgents):
                 call of this client's project: no other project's list has it.
             lag: Seconds between the two looks: how late the list may show a call. Shorter is
                 riskier.
+            options: See `RequestOptions`; for each of the reads.
 
         Returns:
             A `Call` where it was placed; its `evidence` says how that is known. `NotSeen` where
@@ -206,21 +220,12 @@ class VoiceAgents(SavedAgents):
         Source: `GET /v1/voice-agents/conversations/minimal-list`, and
         `GET /v1/voice-agents/conversation/{conversationId}` for each candidate.
         """
-        lag = _checked_lag(lag)
-        doubt, first = _doubt_of(error)
-        seen = await look(
-            self._conversations,
-            doubt,
-            bound=self._placed.bound(doubt),
-            placed=self._placed.moments(),
+        return await settle(
+            error,
+            calls=Reads(self._conversations, options),
+            placed=self._sender.placed,
+            lag=lag,
         )
-        # No await from here on: whoever else settles must not take the same call for theirs.
-        settled = decide(doubt, seen, bound=self._placed.bound(doubt), first=first, lag=lag)
-        if isinstance(settled, Call):
-            self._placed.found(settled.id, doubt)
-        elif isinstance(settled, StillUnknown) and isinstance(error, OutcomeUnknownError):
-            error.first_look = settled.first_look
-        return settled
 
     async def attempt(
         self,
@@ -228,6 +233,7 @@ class VoiceAgents(SavedAgents):
         *,
         before_send: Callable[[], Awaitable[None]],
         pace: Pace | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Call:
         """Place a call with one POST at the most; what `call` would try again is raised.
 
@@ -240,6 +246,7 @@ class VoiceAgents(SavedAgents):
                 the slot is held, gate and pace are passed. If it raises, nothing is sent and
                 the same exception is raised here.
             pace: One more pace to keep, besides the client's.
+            options: See `RequestOptions`.
 
         Raises:
             HamsaError: As `call`; `certainty` says what was proven.
@@ -247,58 +254,12 @@ class VoiceAgents(SavedAgents):
         Cancellation:
             As `call`.
         """
-        return await self._transport.send(
+        return await self._sender.send(
             build_call(request),
-            self._reader(),
+            parse_call,
             once=True,
             before_send=before_send,
             pace=pace,
             not_after=request.not_after,
+            options=options,
         )
-
-    async def _place(self, request: CallRequest) -> Call:
-        return await self._transport.send(
-            build_call(request), self._reader(), not_after=request.not_after
-        )
-
-    def _reader(self) -> Callable[[Answer], Call]:
-        # Read where the exchange ends, so that a call is noted though its caller has left.
-        return functools.partial(self._read, time.time())
-
-    def _read(self, asked_at: float, answer: Answer) -> Call:
-        call = parse_call(answer)
-        self._placed.answered(call.id, asked_at)
-        return call
-
-
-def _doubt_of(error: OutcomeUnknownError | StillUnknown) -> tuple[Doubt, Absence | None]:
-    """Take what is known of an attempt, and what a first look showed."""
-    if isinstance(error, StillUnknown):
-        return error.doubt, error.first_look
-    if not isinstance(error, OutcomeUnknownError):
-        raise ConfigurationError(
-            "settle takes an OutcomeUnknownError or a StillUnknown; what other errors prove is"
-            f" in their certainty; got {type(error).__name__}"
-        )
-    if error.to_number is None or error.begun_at is None or error.ended_at is None:
-        raise ConfigurationError(
-            "settle looks for calls, and this error is of none: look for what the request makes"
-            " in the list of its resource"
-        )
-    doubt = Doubt(
-        to_number=error.to_number,
-        begun_at=error.begun_at,
-        ended_at=error.ended_at,
-        reference=error.reference,
-        call_id=error.call_id,
-        server_ahead=error.server_ahead,
-    )
-    return doubt, error.first_look if isinstance(error.first_look, Absence) else None
-
-
-def _checked_lag(lag: float) -> float:
-    if isinstance(lag, bool) or not isinstance(lag, int | float) or not math.isfinite(lag):
-        raise ConfigurationError("lag must be a number of seconds")
-    if lag < 0:
-        raise ConfigurationError("lag must be 0 or more")
-    return lag

@@ -18,7 +18,7 @@ from hamsa_async._operations import (
 )
 from hamsa_async._paging import Pages
 from hamsa_async._requests import build
-from hamsa_async._transport import Transport
+from hamsa_async._sender import Sender
 from hamsa_async._writing import write, write_changes
 from hamsa_async.models.rules import Length
 from hamsa_async.models.web_tools import (
@@ -28,6 +28,7 @@ from hamsa_async.models.web_tools import (
     WebToolOptions,
     WebToolType,
 )
+from hamsa_async.options import RequestOptions, split_options
 from hamsa_async.resources.lists import by_query
 
 _read_page = pages_of(WebTool, "items")
@@ -41,11 +42,19 @@ class _NewWebTool(WebToolOptions, total=False):
     params: Required[Mapping[str, Any]]
 
 
+class NewToolArguments(WebToolOptions, RequestOptions, total=False):
+    """What `create` takes besides its own arguments."""
+
+
+class ToolArguments(WebToolChanges, RequestOptions, total=False):
+    """What `web_tools_v2.update` takes besides an id."""
+
+
 class WebTools:
     """Tools by the v1 routes. Made by `HamsaClient`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def create(
         self,
@@ -55,7 +64,7 @@ class WebTools:
         params: Mapping[str, Any],
         messages: Sequence[WebToolMessageFields] = (),
         async_: bool = False,
-        **options: Unpack[WebToolOptions],
+        **options: Unpack[NewToolArguments],
     ) -> WebTool:
         """Create a tool.
 
@@ -65,7 +74,7 @@ class WebTools:
             params: Its arguments, as a JSON schema of an object.
             messages: What the agent says around it.
             async_: Whether the agent talks on while it runs.
-            options: Where it is called, and how; see `WebToolOptions`.
+            options: Where it is called, and how; see `WebToolOptions`, and `RequestOptions`.
 
         Raises:
             ConfigurationError: An argument is not valid. Nothing was sent.
@@ -82,7 +91,7 @@ class WebTools:
             "async_": async_,
             **options,
         }
-        return await _create(self._transport, CREATE_WEB_TOOL, given)
+        return await _create(self._sender, CREATE_WEB_TOOL, given)
 
     def list(
         self,
@@ -91,6 +100,7 @@ class WebTools:
         is_active: bool | None = None,
         search: str | None = None,
         page_size: int = 10,
+        **options: Unpack[RequestOptions],
     ) -> Pages[WebTool]:
         """List tools.
 
@@ -99,6 +109,7 @@ class WebTools:
             is_active: Only those that are, or are not.
             search: Only those that have this in their name.
             page_size: Rows a page, 1 or more. No upper limit is documented.
+            options: See `RequestOptions`.
 
         Returns:
             Await it for the first page, or iterate over all rows. See `Pages`.
@@ -109,18 +120,20 @@ class WebTools:
         Source: `GET /v1/voice-agents/web-tool/list`.
         """
         return by_query(
-            self._transport,
+            self._sender,
             WEB_TOOLS,
             _read_page,
             page_size=page_size,
             query={"voiceAgentId": voice_agent_id, "isActive": is_active, "search": search},
+            options=options,
         )
 
-    async def get(self, web_tool_id: str) -> WebTool:
+    async def get(self, web_tool_id: str, **options: Unpack[RequestOptions]) -> WebTool:
         """Read one tool.
 
         Args:
             web_tool_id: Its id.
+            options: See `RequestOptions`.
 
         Raises:
             NotFoundError: There is no such tool in this project.
@@ -128,14 +141,16 @@ class WebTools:
 
         Source: `GET /v1/voice-agents/web-tool/{id}`.
         """
-        return await self._transport.send(build(WEB_TOOL, id=web_tool_id), reads(WebTool))
+        return await self._sender.send(
+            build(WEB_TOOL, id=web_tool_id), reads(WebTool), options=options
+        )
 
 
 class WebToolsV2:
     """Tools by the v2 routes. Made by `HamsaClient`."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     async def create(
         self,
@@ -145,7 +160,7 @@ class WebToolsV2:
         params: Mapping[str, Any],
         messages: Sequence[WebToolMessageFields] = (),
         async_: bool = False,
-        **options: Unpack[WebToolOptions],
+        **options: Unpack[NewToolArguments],
     ) -> WebTool:
         """Create a tool; the arguments are those of `WebTools.create`.
 
@@ -164,7 +179,7 @@ class WebToolsV2:
             "async_": async_,
             **options,
         }
-        return await _create(self._transport, CREATE_WEB_TOOL_V2, given)
+        return await _create(self._sender, CREATE_WEB_TOOL_V2, given)
 
     def list(
         self,
@@ -176,6 +191,7 @@ class WebToolsV2:
         return_uncategorized: bool | None = None,
         type: WebToolType | str | None = None,  # noqa: A002 - the API's name
         page_size: int = 10,
+        **options: Unpack[RequestOptions],
     ) -> Pages[WebTool]:
         """List tools.
 
@@ -187,6 +203,7 @@ class WebToolsV2:
             return_uncategorized: Whether to give those of no collection.
             type: Only those of this kind.
             page_size: Rows a page, 1 or more. No upper limit is documented.
+            options: See `RequestOptions`.
 
         Returns:
             Await it for the first page, or iterate over all rows. See `Pages`.
@@ -197,7 +214,7 @@ class WebToolsV2:
         Source: `GET /v2/voice-agents/web-tool/list`.
         """
         return by_query(
-            self._transport,
+            self._sender,
             WEB_TOOLS_V2,
             _read_page,
             page_size=page_size,
@@ -209,14 +226,15 @@ class WebToolsV2:
                 "returnUncategorized": return_uncategorized,
                 "type": type,
             },
+            options=options,
         )
 
-    async def update(self, web_tool_id: str, **changes: Unpack[WebToolChanges]) -> WebTool:
+    async def update(self, web_tool_id: str, **changes: Unpack[ToolArguments]) -> WebTool:
         """Change a tool. What is left out stays as it is.
 
         Args:
             web_tool_id: Its id.
-            changes: One at least; see `WebToolChanges`.
+            changes: One at least, of `WebToolChanges`; and `RequestOptions`.
 
         Returns:
             The tool as it is now.
@@ -230,12 +248,14 @@ class WebToolsV2:
 
         Source: `PATCH /v2/voice-agents/web-tool/{id}`.
         """
-        body = write_changes(WebToolChanges, changes, what="web_tools_v2.update")
-        return await self._transport.send(
-            build(UPDATE_WEB_TOOL_V2, id=web_tool_id, body=body), writes(WebTool)
+        fields, options = split_options(changes)
+        body = write_changes(WebToolChanges, fields, what="web_tools_v2.update")
+        return await self._sender.send(
+            build(UPDATE_WEB_TOOL_V2, id=web_tool_id, body=body), writes(WebTool), options=options
         )
 
 
-async def _create(transport: Transport, operation: Operation, given: dict[str, Any]) -> WebTool:
-    body = write(_NewWebTool, given, what=operation.name)
-    return await transport.send(build(operation, body=body), writes(WebTool))
+async def _create(sender: Sender, operation: Operation, given: dict[str, Any]) -> WebTool:
+    fields, options = split_options(given)
+    body = write(_NewWebTool, fields, what=operation.name)
+    return await sender.send(build(operation, body=body), writes(WebTool), options=options)

@@ -8,6 +8,7 @@ from hamsa_async.testing.fake import (
 )
 from hamsa_async.testing.faults import FAULTS, Fault, FaultPlan, PlannedFault
 from hamsa_async.testing.ledger import Ledger, Post, Ring
+from hamsa_async.testing.webhooks import SentWebhook, WebhookPlan
 
 __all__ = [
     "FAKE_AGENT_ID",
@@ -21,4 +22,6 @@ __all__ = [
     "PlannedFault",
     "Post",
     "Ring",
+    "SentWebhook",
+    "WebhookPlan",
 ]

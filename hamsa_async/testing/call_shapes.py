@@ -1,13 +1,16 @@
 """A call as the API shows it: the job that started it, the conversation, a row of a list."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from hamsa_async.testing.account import API_KEY_ID
-from hamsa_async.testing.lifecycle import Call
+from hamsa_async.testing.lifecycle import SPOKEN, Call
 
 _FROM_NUMBER: Final = "+18449292835"
-_TRANSCRIPT: Final = [{"Agent": "Hello, this is nobody calling."}, {"User": "Goodbye."}]
+# What somebody might say where an agent asks for a value of that type.
+_ANSWERS: Final[Mapping[str, Any]] = {"boolean": True, "string": "yes", "number": 1, "integer": 1}
+_TRANSCRIPT: Final = [{"Agent": "Hello, this is nobody calling."}, {"User": "شكرًا، مع السلامة."}]
 
 
 def job(call: Call, now: datetime) -> dict[str, Any]:
@@ -35,9 +38,10 @@ def receipt(call: Call, _: datetime) -> dict[str, Any]:
 
 def conversation(call: Call, now: datetime, *, echoes: bool) -> dict[str, Any]:
     """The call in full, with its `params` if the server echoes them."""
-    talked = call.status(now) == "COMPLETED"
+    told = call.status(now).upper() in SPOKEN and now >= call.told_at
     params = _params(call) if echoes else {}
-    response = {"transcription": _TRANSCRIPT, "outcomeResult": params} if talked else {}
+    outcome = {**_outcome(call.agent), **params}
+    response = {"transcription": _TRANSCRIPT, "outcomeResult": outcome} if told else {}
     return {
         **_summary(call, now),
         "callParams": _ends(call),
@@ -47,6 +51,7 @@ def conversation(call: Call, now: datetime, *, echoes: bool) -> dict[str, Any]:
             "id": call.agent["id"],
             "agentName": call.agent["agentName"],
             "lang": call.agent["lang"],
+            "maxCallDuration": call.agent.get("maxCallDuration"),
             "params": params,
         },
         "jobResponse": response,
@@ -58,6 +63,7 @@ def conversation(call: Call, now: datetime, *, echoes: bool) -> dict[str, Any]:
         },
         "logs": [],
         "performanceMetrics": {},
+        **(call.recorded if now >= call.ended_at else {}),
     }
 
 
@@ -96,6 +102,16 @@ def _summary(call: Call, now: datetime) -> dict[str, Any]:
 
 def _params(call: Call) -> dict[str, Any]:
     return {**(call.agent.get("params") or {}), **call.order.params}
+
+
+def _outcome(agent: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer to each thing that the agent is to find out; whoever made it may say anything."""
+    wanted = _object(_object(agent.get("outcomeResponseShape")).get("properties"))
+    return {name: _ANSWERS.get(str(_object(field).get("type"))) for name, field in wanted.items()}
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _ends(call: Call) -> dict[str, str]:

@@ -5,7 +5,7 @@ Batches are written down and never dialed: nobody rings because of one.
 
 import copy
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -70,8 +70,24 @@ class Catalogue:
         if self._agents_before is not None:
             self._fake.agents, self._agents_before = self._agents_before, None
         self._v2.clear()
-        for shelf in (self.numbers, self.tools, self.items, self.dictionaries, self.campaigns):
+        for shelf in self._shelves():
             shelf.rows.clear()
+
+    def remember(self) -> Callable[[], None]:
+        """Remember how everything is now; what is returned brings that back."""
+        agents = self._fake.agents and _copied(self._fake.agents)
+        before, v2 = self._agents_before, _copied(self._v2)
+        rows = [_copied(shelf.rows) for shelf in self._shelves()]
+
+        def take_back() -> None:
+            self._fake.agents, self._agents_before, self._v2 = agents, before, v2
+            for shelf, those in zip(self._shelves(), rows, strict=True):
+                shelf.rows = those
+
+        return take_back
+
+    def _shelves(self) -> Sequence[Shelf]:
+        return (self.numbers, self.tools, self.items, self.dictionaries, self.campaigns)
 
     def _new(self) -> Row:
         now = iso(self._clock.now())
@@ -360,6 +376,11 @@ def _tool(body: Row) -> Row:
             settings["timeout"] = settings.pop("timeOut")
         tool["toolSettings"] = settings
     return tool
+
+
+def _copied(rows: Mapping[str, Row]) -> dict[str, Row]:
+    """Rows by id, copied as deep as they are changed in place."""
+    return {row_id: dict(row) for row_id, row in rows.items()}
 
 
 def _without(row: Row, *names: str) -> Row:

@@ -10,7 +10,7 @@ from hamsa_async.testing.call_shapes import job
 from hamsa_async.testing.catalogue import Catalogue, Row
 from hamsa_async.testing.clock import ServerClock
 from hamsa_async.testing.connections import Connection
-from hamsa_async.testing.faults import Answer
+from hamsa_async.testing.faults import Answer, Kind
 from hamsa_async.testing.lifecycle import Calls
 from hamsa_async.testing.messages import authorise, json_object, refuse, success
 from hamsa_async.testing.settings import Settings
@@ -24,7 +24,7 @@ _EXPORT_STATUSES: Final = ("COMPLETED", "PENDING", "FAILED", "IN_PROGRESS", "NO_
 
 
 class CatalogueRoutes:
-    """Answers for a catalogue. A key is needed, and faults on reads strike its reads."""
+    """Answers for a catalogue. A key is needed, and faults strike its reads and its writes."""
 
     def __init__(
         self, fake: Settings, clock: ServerClock, calls: Calls, catalogue: Catalogue
@@ -62,7 +62,6 @@ class CatalogueRoutes:
             "GET /v2/voice-agents/{id}": _by_id(kept.agent_v2),
         }
         writes: dict[str, tuple[Check, _Do]] = {
-            "POST /v1/jobs/all": (bodies.LIST_JOBS, self._jobs),
             "POST /v1/voice-agents": (bodies.CREATE_AGENT, _made(kept.create_agent)),
             "POST /v1/voice-agents/clone": (bodies.CLONE_AGENT, self._clone),
             "POST /v2/voice-agents": (bodies.CREATE_AGENT_V2, _made(kept.create_agent_v2)),
@@ -109,6 +108,8 @@ class CatalogueRoutes:
         }
         for name, show in reads.items():
             yield name, self._reading(show)
+        # Its filter is a body, so it is asked by a POST; it changes nothing.
+        yield "POST /v1/jobs/all", self._writing(bodies.LIST_JOBS, self._jobs, kind="read")
         for name, (check, do) in writes.items():
             yield name, self._writing(check, do)
 
@@ -117,28 +118,32 @@ class CatalogueRoutes:
             request: web.BaseRequest, connection: Connection, argument: str
         ) -> Answer | None:
             authorise(request, scheme=self._fake.scheme, keys=self._fake.api_keys)
-            return await self._struck(request, connection, success(show(request, argument)))
+            answer = success(show(request, argument))
+            planned = self._fake.faults.choose("read")
+            if planned is None:
+                return answer
+            return await planned.strike(connection.exchange(request, answer, self._clock.now()))
 
         return respond
 
-    def _writing(self, check: Check, do: _Do) -> Respond:
+    def _writing(self, check: Check, do: _Do, *, kind: Kind = "write") -> Respond:
         async def respond(
             request: web.BaseRequest, connection: Connection, argument: str
         ) -> Answer | None:
             authorise(request, scheme=self._fake.scheme, keys=self._fake.api_keys)
             body = await json_object(request, connection)
             check(body, "body")
-            return success(do(request, argument, body))
+            take_back = self._kept.remember()
+            answer = success(do(request, argument, body))
+            # Only now it is known that it would have been accepted.
+            planned = self._fake.faults.choose(kind)
+            if planned is None:
+                return answer
+            if not planned.rings:
+                take_back()
+            return await planned.strike(connection.exchange(request, answer, self._clock.now()))
 
         return respond
-
-    async def _struck(
-        self, request: web.BaseRequest, connection: Connection, answer: Answer
-    ) -> Answer | None:
-        planned = self._fake.faults.choose("read", None)
-        if planned is None:
-            return answer
-        return await planned.strike(connection.exchange(request, answer, self._clock.now()))
 
     # -- lists
 

@@ -7,16 +7,22 @@ from aiohttp import web
 from hamsa_async.testing.faults import Answer, FaultPlan
 from hamsa_async.testing.ledger import Ledger
 from hamsa_async.testing.messages import raw_body
+from hamsa_async.testing.webhooks import SentWebhook, WebhookPlan
 
 
 class Steered(Protocol):
     """What can be steered of a fake."""
 
     faults: FaultPlan
+    webhooks: WebhookPlan
 
     @property
     def ledger(self) -> Ledger:
         """Which phones rang."""
+
+    @property
+    def webhook_log(self) -> list[SentWebhook]:
+        """Which webhooks were sent."""
 
     def reset(self) -> None:
         """Forget everything."""
@@ -43,6 +49,18 @@ class Control:
         except ValueError as error:
             return Answer.error(400, str(error))
         return Answer.of(self._fake.faults.to_json())
+
+    async def show_webhooks(self, *_: object) -> Answer:
+        """Which webhooks were sent, and how they were answered."""
+        return Answer.of([sent.to_json() for sent in self._fake.webhook_log])
+
+    async def take_webhooks(self, request: web.BaseRequest, *_: object) -> Answer:
+        """Send the webhooks of later calls by another plan."""
+        try:
+            self._fake.webhooks = WebhookPlan.from_json(await raw_body(request))
+        except ValueError as error:
+            return Answer.error(400, str(error))
+        return Answer.of({"success": True})
 
     async def take_reset(self, *_: object) -> Answer:
         """Forget everything."""

@@ -5,9 +5,11 @@
         assert not fake.ledger.rung_twice()
 
 It answers as the contract says: calls with a lifecycle, conversations, the minimal list, agents
-and the project. `faults` make it misbehave, `ledger` says which phones rang. Another process
-steers it without a key under `/_fake/`: `GET ledger`, `GET faults`, `POST faults` (a plan as
-`FaultPlan.from_json` reads it), `POST reset`.
+and the project. `faults` make it misbehave, `ledger` says which phones rang, and calls with a
+webhook are told of there as `webhooks` says. Another process steers it without a key under
+`/_fake/`: `GET ledger`, `GET faults`, `POST faults` (a plan as `FaultPlan.from_json` reads it),
+`GET webhooks` (what was sent), `POST webhooks` (a plan as `WebhookPlan.from_json` reads it),
+`POST reset`.
 """
 
 import asyncio
@@ -32,13 +34,14 @@ from hamsa_async.testing.connections import Connection, ConnectionServer, NoAnsw
 from hamsa_async.testing.control import Control
 from hamsa_async.testing.faults import Answer, FaultPlan
 from hamsa_async.testing.ledger import Ledger
-from hamsa_async.testing.lifecycle import FINAL, Calls
+from hamsa_async.testing.lifecycle import FINAL, Call, Calls
 from hamsa_async.testing.listening import bind, listen
 from hamsa_async.testing.messages import ClientGoneError, RefusedError, refuse
 from hamsa_async.testing.placing import Placing
 from hamsa_async.testing.reads import Reads
 from hamsa_async.testing.routes import Route, all_routes, find
 from hamsa_async.testing.settings import OnPost
+from hamsa_async.testing.webhooks import SentWebhook, WebhookPlan, Webhooks
 
 FAKE_API_KEY: Final = "fake-key"
 FAKE_AGENT_ID: Final = "9c1f7b2e-3d54-4e0a-8b66-1f2a7c5d9e10"
@@ -102,26 +105,34 @@ class FakeHamsa:
         project_name: Its name.
         agents: The saved agents by id; fields that one leaves out are made up. `None` lets
             every id exist.
+        numbers: The numbers that are registered with it, as the API shows them.
+        history: Calls of before it began. They are shown; the ledger does not have their rings.
         agent_shape: `newer` (tools are switches) or `older` (tools are a connected calendar).
         latency: Seconds between a ring and the answer, at least and at most.
         call_seconds: How long a call lasts from its ring to its end, at least and at most.
         outcomes: How calls end, and in what shares.
+        scripts: For calls to a number: its statuses, each with the seconds from the ring at which
+            it comes, in order. Any text is a status here, and they may go backwards.
+        outcome_lag: Seconds from a call's end until its transcript and outcome are there.
         capacity: The most calls that may be live at once; one more is answered 429.
         rate_limit: The most starts of calls per second, in bursts of as many; more get 429.
         retry_after: The `Retry-After` of those 429s; `None` for none.
-        list_lag: Seconds after its ring from which the minimal list shows a call; by phone
-            number where only some calls are late.
+        list_lag: Seconds from a ring until the minimal list has the call, infinite for never; by
+            phone number where only some calls are late.
         null_numbers: Phone numbers in whose place the minimal list says null.
         echo_params: Whether the `params` of a call come back with its conversation.
         faults: What goes wrong when. It may be changed, and replaced, while the server runs.
         ledger_path: A file to which each ring is appended as it happens.
         on_post: Called, and awaited where it is async, with the JSON body of each POST to the
             call route, before anything rings.
+        webhooks: How webhooks are sent, and what goes wrong with them. It may be replaced while
+            the server runs; a call keeps the plan that it was placed under.
         clock: The time, aware and in UTC. Calls, limits and the `Date` header follow it. Where
             it steps back, the server's time stands still.
         seed: Decides how long calls and answers take and how calls end.
         keepalive_timeout: Seconds for which an idle connection is kept. A bare Node server's 5.
         ledger: Which phones rang, and which POSTs came.
+        webhook_log: Which webhooks were sent, and how they were answered.
         requests: How many requests each route had, by `"GET /v1/projects/by-api-key"` and so
             on, `"unknown"` for what is no route.
         in_flight: How many POSTs to the call route are being handled now.
@@ -139,6 +150,8 @@ class FakeHamsa:
     agents: dict[str, dict[str, Any]] | None = attrs.field(
         factory=_one_agent, converter=_agent_map, repr=False
     )
+    numbers: Sequence[Mapping[str, Any]] = attrs.field(default=(), repr=False)
+    history: Sequence[Call] = attrs.field(default=(), repr=False)
     agent_shape: Literal["newer", "older"] = attrs.field(
         default="newer", validator=validators.in_(tuple(SHAPES))
     )
@@ -149,6 +162,8 @@ class FakeHamsa:
         validator=_weights,
         repr=False,
     )
+    scripts: Mapping[str, Sequence[tuple[float, str]]] = attrs.field(factory=dict, repr=False)
+    outcome_lag: float = attrs.field(default=0.0, validator=validators.ge(0))
     capacity: int | None = attrs.field(
         default=None, validator=validators.optional(validators.ge(0))
     )
@@ -162,17 +177,20 @@ class FakeHamsa:
     faults: FaultPlan = attrs.field(default=None, converter=_plan_or_none)
     ledger_path: str | Path | None = None
     on_post: OnPost | None = attrs.field(default=None, repr=False)
+    webhooks: WebhookPlan = attrs.field(factory=WebhookPlan, repr=False)
     clock: Callable[[], datetime] = attrs.field(default=_now_in_utc, repr=False)
     seed: int | None = 0
     keepalive_timeout: float = attrs.field(default=5.0, validator=validators.gt(0))
 
     ledger: Ledger = attrs.field(init=False, repr=False)
+    webhook_log: list[SentWebhook] = attrs.field(init=False, factory=list, repr=False)
     requests: Counter[str] = attrs.field(init=False, factory=Counter, repr=False)
     in_flight: int = attrs.field(init=False, default=0)
     max_in_flight: int = attrs.field(init=False, default=0)
 
     _clock: ServerClock = attrs.field(init=False, repr=False)
     _calls: Calls = attrs.field(init=False, factory=Calls, repr=False)
+    _webhooks: Webhooks = attrs.field(init=False, repr=False)
     _placing: Placing = attrs.field(init=False, repr=False)
     _catalogue: Catalogue = attrs.field(init=False, repr=False)
     _routes: Sequence[Route] = attrs.field(init=False, repr=False)
@@ -184,11 +202,13 @@ class FakeHamsa:
     def __attrs_post_init__(self) -> None:
         self.ledger = Ledger(path=self.ledger_path)
         self._clock = ServerClock(lambda: self.clock())  # noqa: PLW0108  it may be replaced
-        self._placing = Placing(self, self._clock, self._calls)
+        self._webhooks = Webhooks(self, self._clock)
+        self._placing = Placing(self, self._clock, self._calls, self._webhooks)
         reads = Reads(self, self._clock, self._calls)
         self._catalogue = Catalogue(self, self._clock)
         kept = CatalogueRoutes(self, self._clock, self._calls, self._catalogue)
         self._routes = all_routes(self._placing, reads, kept, Control(self))
+        self._move_in()
 
     @property
     def base_url(self) -> str:
@@ -227,6 +247,7 @@ class FakeHamsa:
         await asyncio.gather(*handling, return_exceptions=True)
         server.pre_shutdown()
         await server.shutdown(_STOP_SECONDS)
+        await self._webhooks.aclose()
         self.ledger.close()
 
     async def __aenter__(self) -> Self:
@@ -268,15 +289,31 @@ class FakeHamsa:
         """
         return self._started().say_on_idle(raw)
 
+    async def webhooks_drained(self) -> None:
+        """Wait until every webhook whose time has come was sent, and answered or given up."""
+        await self._webhooks.drained()
+
     def reset(self) -> None:
-        """Forget all calls, rings, counts and faults. A ledger file keeps what it has."""
+        """Be as at the beginning: no rings, webhooks, counts or faults.
+
+        A ledger file keeps what it has.
+        """
         self.ledger.clear()
         self.faults.clear()
         self.requests.clear()
         self._calls.clear()
         self._catalogue.clear()
+        self._webhooks.clear()
+        self.webhook_log.clear()
         self.max_in_flight = self.in_flight
         self._placing.start_afresh()
+        self._move_in()
+
+    def _move_in(self) -> None:
+        for call in sorted(self.history, key=lambda call: call.created_ms):
+            self._calls.add(call)
+        for number in self.numbers:
+            self._catalogue.numbers.put(dict(number))
 
     def _started(self) -> ConnectionServer:
         if self._server is None:

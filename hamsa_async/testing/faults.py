@@ -17,17 +17,19 @@ or read from a JSON file with `FaultPlan.from_json`:
     }
 
 Every part may be left out. An entry names its `fault`, may say `on` which kind of route it
-strikes (`"call"`, the default, `"read"` or `"any"`), and carries the options of its fault.
+strikes (`"call"`, the default, `"read"`, `"write"` or `"any"`), and carries the options of its
+fault. A `write` is everything that changes something and places no call: a batch, an agent.
 `count` may limit an entry of `next` (default 1) or `numbers` (default: every time).
 
 `next` goes before `numbers`, and `numbers` before `rates`. A fault strikes requests that would
 have been accepted: one that is refused anyway (no key, bad body, over a limit) uses none up.
-A read has a number only where it asks for one call; its faults ring nothing.
+A read has a number only where it asks for one call; its faults ring nothing. Where a fault rings
+a phone, another write is carried out, and where it does not, nothing comes of the write.
 
-Options, where a fault takes them: `rings` (does the phone ring?), `body` (`"json"`, `"html"`,
-`"empty"`), `retry_after` (text of that header, word for word; a number is written as it is;
-`null`: no header), `retry_after_date` (an HTTP date so many seconds from now, negative for the
-past; goes before `retry_after`), `seconds`, `text`, `status`, `location`.
+Options, where a fault takes them: `rings` (does the phone ring, is the write done?), `body`
+(`"json"`, `"html"`, `"empty"`), `retry_after` (text of that header, word for word; a number is
+written as it is; `null`: no header), `retry_after_date` (an HTTP date so many seconds from now,
+negative for the past; goes before `retry_after`), `seconds`, `text`, `status`, `location`.
 """
 
 import asyncio
@@ -48,11 +50,13 @@ from attrs import validators
 
 from hamsa_async._masking import mask_number
 
-Kind = Literal["call", "read"]
-Scope = Literal["call", "read", "any"]
+Kind = Literal["call", "read", "write"]
+Scope = Literal["call", "read", "write", "any"]
 
-_SCOPES: Final = ("call", "read", "any")
+_SCOPES: Final = ("call", "read", "write", "any")
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
+# What an answer calls the id of what was made: the second call route has its own word.
+_IDS: Final = ("id", "jobId")
 _JSON: Final = "application/json; charset=utf-8"
 _HTML: Final = "text/html; charset=utf-8"
 
@@ -130,7 +134,7 @@ class Fault:
     Attributes:
         name: Its name in plans.
         what: What it does, in a sentence.
-        rings: Does the phone ring, unless the plan says otherwise?
+        rings: Does the phone ring, is another write done, unless the plan says otherwise?
         fixed: Is `rings` no option of it?
         options: The options that it takes, with their defaults.
         act: Does it: returns what to answer, or `None` where it took the connection over.
@@ -184,7 +188,9 @@ async def _junk(_: Exchange, options: Mapping[str, Any]) -> Answer:
 
 async def _no_id(exchange: Exchange, _: Mapping[str, Any]) -> Answer:
     value = json.loads(exchange.answer.body)
-    data = {name: item for name, item in value["data"].items() if name != "id"}
+    if not isinstance(value["data"], dict):  # a list, a text, nothing: it has no id
+        return exchange.answer
+    data = {name: item for name, item in value["data"].items() if name not in _IDS}
     return Answer.of({**value, "data": data})
 
 
@@ -334,7 +340,7 @@ _NAMED: Final = (
     ),
     Fault(
         name="no_id",
-        what="Rings, and answers 200 with everything but `data.id`.",
+        what="Rings, and answers 200 with everything but `data.id` (or `data.jobId`).",
         rings=True,
         act=_no_id,
     ),
@@ -466,7 +472,7 @@ class PlannedFault:
 
     @property
     def rings(self) -> bool:
-        """Does the phone ring?"""
+        """Does the phone ring, is another write done?"""
         return bool(self.options.get("rings", self.fault.rings))
 
     async def strike(self, exchange: Exchange) -> Answer | None:

@@ -12,12 +12,25 @@ from hamsa_async.testing.ledger import Ring
 from hamsa_async.testing.orders import Order
 
 LIVE: Final = ("PENDING", "IN_PROGRESS")
-FINAL: Final = ("COMPLETED", "NO_ANSWER", "FAILED", "FORWARDED", "TERMINATED")
+SPOKEN: Final = ("COMPLETED", "FORWARDED", "TERMINATED")
+FINAL: Final = (*SPOKEN, "NO_ANSWER", "FAILED")
 
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """A call that was placed. Where it stands follows from the time alone."""
+    """A call that was placed. Where it stands follows from the time alone.
+
+    Attributes:
+        ring: Its ring in the ledger.
+        order: What was asked for.
+        agent: The agent that speaks, in full.
+        answered_at: When somebody took it.
+        ended_at: When it ended.
+        outcome: The status with which it ended.
+        told_at: From when on its transcript and outcome are there.
+        script: Statuses by the moment at which they come, in place of its own.
+        recorded: What its conversation shows in place of what is made up, once it has ended.
+    """
 
     ring: Ring
     order: Order
@@ -25,6 +38,9 @@ class Call:
     answered_at: datetime
     ended_at: datetime
     outcome: str
+    told_at: datetime
+    script: Sequence[tuple[datetime, str]] = ()
+    recorded: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
 
     @property
     def created_ms(self) -> int:
@@ -32,11 +48,14 @@ class Call:
         return _epoch_ms(self.ring.at)
 
     def status(self, now: datetime) -> str:
-        """How far it has got: one of `LIVE`, or its outcome."""
+        """How far it has got: one of `LIVE`, or its outcome; or what the script says."""
+        if self.script:
+            come = [status for at, status in self.script if at <= now]
+            return come[-1] if come else LIVE[0]
         if now >= self.ended_at:
             return self.outcome
         # Somebody who does not answer, and a call that fails, never get as far as talking.
-        talks = self.outcome in {"COMPLETED", "FORWARDED", "TERMINATED"}
+        talks = self.outcome in SPOKEN
         return LIVE[talks and now >= self.answered_at]
 
     def updated_at(self, now: datetime) -> datetime:
@@ -86,6 +105,13 @@ class Calls:
         self.by_id.clear()
         self._times.clear()
         self._ends.clear()
+
+
+def later(at: datetime, seconds: float) -> datetime:
+    """So many seconds after a moment; infinitely many are never."""
+    if seconds == float("inf"):
+        return datetime.max.replace(tzinfo=UTC)
+    return at + timedelta(seconds=seconds)
 
 
 def _epoch_ms(at: datetime) -> int:

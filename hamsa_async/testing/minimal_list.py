@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import attrs
 from aiohttp import web
 
 from hamsa_async.testing.call_shapes import row
-from hamsa_async.testing.lifecycle import FINAL, LIVE, Call, Calls
+from hamsa_async.testing.lifecycle import FINAL, LIVE, Call, Calls, later
 from hamsa_async.testing.messages import refuse
 from hamsa_async.testing.settings import Settings
 
@@ -76,7 +76,7 @@ class Query:
 def _appears(call: Call, fake: Settings) -> datetime:
     lag = fake.list_lag
     seconds = lag if isinstance(lag, int | float) else lag.get(call.ring.phone_number, 0.0)
-    return call.ring.at + timedelta(seconds=seconds)
+    return later(call.ring.at, seconds)
 
 
 def _whole(query: Mapping[str, str], name: str, least: int, most: int) -> int | None:

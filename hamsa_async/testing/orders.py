@@ -35,6 +35,7 @@ class Order:
     agent_details: Mapping[str, Any] | None
     params: Mapping[str, Any]
     webhook_url: str | None
+    webhook_auth: Mapping[str, Any] | None = attrs.field(repr=False)
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Order":
@@ -54,6 +55,7 @@ class Order:
             agent_details=body.get("agentDetails"),
             params=_params_in(body),
             webhook_url=body.get("webhookUrl"),
+            webhook_auth=body.get("webhookAuth"),
         )
 
     @classmethod

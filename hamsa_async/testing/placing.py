@@ -18,10 +18,11 @@ from hamsa_async.testing.clock import ServerClock
 from hamsa_async.testing.connections import Connection
 from hamsa_async.testing.faults import Answer
 from hamsa_async.testing.ledger import Ring
-from hamsa_async.testing.lifecycle import Call, Calls
+from hamsa_async.testing.lifecycle import Call, Calls, later
 from hamsa_async.testing.messages import RefusedError, authorise, json_object, success
 from hamsa_async.testing.orders import Order, number_in, reference_in
 from hamsa_async.testing.settings import Observed
+from hamsa_async.testing.webhooks import Webhooks
 
 _Read: TypeAlias = Callable[[Mapping[str, Any]], Order]
 _Show: TypeAlias = Callable[[Call, datetime], dict[str, Any]]
@@ -33,10 +34,13 @@ _NOT_RUNG: Final = success({})
 class Placing:
     """Starts calls for a fake, and lets its ledger know of every POST and every ring."""
 
-    def __init__(self, fake: Observed, clock: ServerClock, calls: Calls) -> None:
+    def __init__(
+        self, fake: Observed, clock: ServerClock, calls: Calls, webhooks: Webhooks
+    ) -> None:
         self._fake = fake
         self._clock = clock
         self._calls = calls
+        self._webhooks = webhooks
         self.start_afresh()
 
     def start_afresh(self) -> None:
@@ -124,6 +128,7 @@ class Placing:
         call = self._new_call(order, agent, post)
         self._fake.ledger.rang(call.ring)
         self._calls.add(call)
+        self._webhooks.placed(call)
         delay = self._random.uniform(*self._fake.latency)
         # Rendered first: what an answer says is true when it is made, not when it arrives.
         answer = success(show(call, self._clock.now()))
@@ -141,14 +146,21 @@ class Placing:
             voice_agent_id=order.voice_agent_id,
             from_number=order.from_number,
         )
-        outcomes = self._fake.outcomes
-        lasts = timedelta(seconds=self._random.uniform(*self._fake.call_seconds))
+        fake, outcomes = self._fake, self._fake.outcomes
+        lasts = timedelta(seconds=self._random.uniform(*fake.call_seconds))
         (outcome,) = self._random.choices(tuple(outcomes), tuple(outcomes.values()))
+        script = [
+            (later(ring.at, seconds), status)
+            for seconds, status in fake.scripts.get(order.to_number, ())
+        ]
+        ended_at = script[-1][0] if script else ring.at + lasts
         return Call(
             ring=ring,
             order=order,
             agent=agent,
             answered_at=ring.at + lasts / 5,
-            ended_at=ring.at + lasts,
+            ended_at=ended_at,
             outcome=outcome,
+            told_at=later(ended_at, fake.outcome_lag),
+            script=script,
         )

@@ -53,6 +53,8 @@ def all_routes(
         Route(name="GET /_fake/ledger", counted=False, answer=control.show_ledger),
         Route(name="GET /_fake/faults", counted=False, answer=control.show_faults),
         Route(name="POST /_fake/faults", counted=False, answer=control.take_faults),
+        Route(name="GET /_fake/webhooks", counted=False, answer=control.show_webhooks),
+        Route(name="POST /_fake/webhooks", counted=False, answer=control.take_webhooks),
         Route(name="POST /_fake/reset", counted=False, answer=control.take_reset),
     )
 

@@ -1,10 +1,11 @@
 """What the routes know of the fake that they belong to."""
 
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from hamsa_async.testing.faults import FaultPlan
 from hamsa_async.testing.ledger import Ledger
+from hamsa_async.testing.webhooks import WebhookPlan
 
 OnPost = Callable[[dict[str, Any]], Awaitable[None] | None]
 
@@ -24,6 +25,8 @@ class Settings(Protocol):
     latency: tuple[float, float]
     call_seconds: tuple[float, float]
     outcomes: Mapping[str, float]
+    scripts: Mapping[str, Sequence[tuple[float, str]]]
+    outcome_lag: float
     capacity: int | None
     rate_limit: float | None
     retry_after: str | None
@@ -32,6 +35,7 @@ class Settings(Protocol):
     echo_params: bool
     faults: FaultPlan
     on_post: OnPost | None
+    webhooks: WebhookPlan
     seed: int | None
 
 

@@ -1,6 +1,7 @@
-"""A server that gives one canned answer to every request, after a delay: never the limit.
+"""A server that gives canned answers, after a delay: never the limit.
 
-It is no fake of the API (FakeHamsa is): it parses nothing but the end of a request.
+It is no fake of the API (FakeHamsa is): it looks at a request's path and for its end.
+`GET /spent` tells what it has used, so that a benchmark can show that it was not the limit.
 
     python tests/benchmarks/canned_server.py --delay 0.05
 """
@@ -8,54 +9,19 @@ It is no fake of the API (FakeHamsa is): it parses nothing but the end of a requ
 import argparse
 import asyncio
 import json
-from itertools import count
-from typing import cast
+import time
+from collections.abc import Coroutine
+from typing import Any, cast
+
+from canned_answers import CALL, OF_PEERS, http
 
 _LENGTH = b"content-length: "
 
 
-def answer(number: int) -> bytes:
-    """A fresh job, as the API's page prints it, with an id of its own."""
-    agent = {
-        "id": "9c1f7b2e-3d54-4e0a-8b66-1f2a7c5d9e10",
-        "agentName": "Clinic reminder",
-        "greetingMessage": "Hello {{name}}, this is the clinic. " * 4,
-        "preamble": "You remind people of their visits, politely and briefly. " * 10,
-        "lang": "ar",
-        "pokeMessages": ["Are you still there?", "I can hear you."],
-        "realTime": False,
-        "silenceThreshold": 800,
-        "interrupt": True,
-        "tools": {"genderDetection": False, "smartCallEnd": True},
-        "params": {"name": "somebody"},
-        "createdAt": "2025-11-04T09:30:00.000Z",
-        "updatedAt": "2026-02-18T13:05:44.120Z",
-    }
-    data = {
-        "id": f"c7b9a2d4-6f13-4e58-a0c7-{number:012d}",
-        "title": "Clinic reminder",
-        "model": "Hamsa",
-        "type": "VOICE_AGENTS",
-        "processingType": "real-time",
-        "status": "PENDING",
-        "totalCost": None,
-        "jobResponse": None,
-        "agentDetails": agent,
-        "voiceAgentId": agent["id"],
-        "createdAt": "2026-03-11T08:15:02.417Z",
-        "updatedAt": "2026-03-11T08:15:02.417Z",
-    }
-    body = json.dumps({"success": True, "message": "success", "data": data}).encode()
-    head = (
-        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-class Canned(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection: an answer for every whole request."""
 
-    numbers = count(1)
+    answers = 0
     delay = 0.0
 
     def __init__(self) -> None:
@@ -67,17 +33,26 @@ class Canned(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer what is whole."""
-        self._unread += data
+        self._unread = self._unread + data if self._unread else data
         while (length := self._request_length()) is not None and len(self._unread) >= length:
-            self._unread = self._unread[length:]
+            request, self._unread = self._unread, self._unread[length:]
+            if request.startswith(b"GET /spent "):
+                self._transport.write(http(json.dumps(self._spent()).encode()))
+                continue
+            Connection.answers += 1
+            path = request[: request.find(b" ", 5)].partition(b" ")[2]
+            answer = OF_PEERS.get(path, CALL).numbered(Connection.answers)
             if self.delay:
-                asyncio.get_running_loop().call_later(self.delay, self._write)
+                asyncio.get_running_loop().call_later(self.delay, self._write, answer)
             else:
-                self._write()
+                self._transport.write(answer)
 
-    def _write(self) -> None:
+    def _spent(self) -> dict[str, float]:
+        return {"cpu": time.process_time(), "answers": self.answers}
+
+    def _write(self, answer: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(answer(next(self.numbers)))
+            self._transport.write(answer)
 
     def _request_length(self) -> int | None:
         end = self._unread.find(b"\r\n\r\n")
@@ -91,13 +66,25 @@ class Canned(asyncio.Protocol):
 
 async def serve(delay: float) -> None:
     """Serve until the process is ended; the port is the first line of stdout."""
-    Canned.delay = delay
-    server = await asyncio.get_running_loop().create_server(Canned, "127.0.0.1", 0, backlog=1024)
+    Connection.delay = delay
+    server = await asyncio.get_running_loop().create_server(
+        Connection, "127.0.0.1", 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
+
+
+def run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop where it is: the server should cost less than any client."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serving)
+    else:
+        uvloop.run(serving)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before an answer")
-    asyncio.run(serve(parser.parse_args().delay))
+    run(serve(parser.parse_args().delay))

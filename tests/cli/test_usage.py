@@ -33,6 +33,19 @@ WRONG = [
     ("campaign run --fake --journal x.db", "leave out --journal", ""),
     ("campaign run --yes", "--name is needed", ""),
     ("campaign run --name  --yes", "a campaign's name must be printable", ""),
+    ("agents show", "ID is needed", "hamsa agents show --help"),
+    ("conversations show a b", "from 'b' on", "hamsa conversations show --help"),
+    ("conversations list --since 2026-01-31", "2026-01-31T00:00Z for UTC", ""),
+    ("conversations list --until 2026-01-31T09:30", "2026-01-31T09:30+04:00 for Dubai", ""),
+    ("conversations list --since yesterday", "no time such as", ""),
+    (
+        "conversations list --since 2026-01-31T09:00+04:00 --until 2026-01-31T04:59Z",
+        "--until is before --since",
+        "",
+    ),
+    ("conversations list --status bogus", "no-answer", "hamsa conversations list --help"),
+    ("conversations list --limit 0", "--limit must be 1 or more", ""),
+    ("conversations list --limit x", "--limit", "hamsa conversations list --help"),
     ("campaign run --name a\tb --yes", "a campaign's name must be printable", ""),
 ]
 WRONG_VALUES = [
@@ -104,6 +117,13 @@ def test_no_command(typed: Any) -> None:
     assert "campaign" in out
 
 
+def test_commands_are_grouped(typed: Any) -> None:
+    """What calls, what only looks, and what is about this machine stand apart."""
+    _, out, _ = typed("--help")
+    order = ["Call ─", "campaign ", "Look at your account", "whoami ", "On this machine", "fake "]
+    assert sorted(order, key=out.index) == order
+
+
 def test_version(typed: Any) -> None:
     code, out, _ = typed("--version")
     assert code == 0
@@ -137,6 +157,8 @@ def test_help_of_run(typed: Any, monkeypatch: pytest.MonkeyPatch, columns: int) 
     [
         *("call", "campaign", "campaign status", "campaign report"),
         *("journal", "journal backup", "journal check", "fake"),
+        *("whoami", "agents", "agents list", "agents show", "numbers", "numbers list"),
+        *("conversations", "conversations list", "conversations show"),
     ],
 )
 def test_help_of_the_others(typed: Any, monkeypatch: pytest.MonkeyPatch, command: str) -> None:

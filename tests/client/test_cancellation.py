@@ -5,12 +5,14 @@ import gc
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from hamsa_async import Certainty, HamsaClient, NotSentError
+from hamsa_async import AttemptSettled, Certainty, HamsaClient, NotSentError
 from hamsa_async.testing import FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]
@@ -34,7 +36,7 @@ def check_books(fake: FakeHamsa, heard: Any) -> None:
 
 
 async def slots_are_all_back(client: HamsaClient) -> bool:
-    doors = client._transport._doors.values()
+    doors = client._transport.doors.values()
     return all(door.slots.taken == 0 for door in doors)
 
 
@@ -103,6 +105,88 @@ async def test_a_task_group_that_fails_loses_no_call(
         assert told == rings
 
 
+def open_sockets() -> set[str]:
+    """What the system says of this process, whatever the loop thinks."""
+    found = set()
+    for file in Path("/dev/fd").iterdir():
+        with suppress(OSError):
+            found.add(str(file.readlink()))
+    return {target for target in found if target.startswith("socket:")}
+
+
+def open_transports() -> int:
+    return sum(
+        isinstance(thing, asyncio.Transport) and not thing.is_closing()
+        for thing in gc.get_objects()
+    )
+
+
+async def test_task_groups_cancelled_at_random_instants_lose_no_call_and_leave_nothing(
+    heard: Any, connect: Connect, place: Place
+) -> None:
+    """Fifty groups of ten: each POST has its id; no task, socket or transport is left."""
+    draw = random.Random(50)
+    tasks, transports = asyncio.all_tasks(), open_transports()
+
+    async def group(first: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            for n in range(first, first + 10):
+                group.create_task(place(client, reference=str(n)))
+
+    async def one(first: int) -> None:
+        task = asyncio.create_task(group(first))
+        until = draw.randrange(1600)  # by what has happened, not by the clock of any machine
+        while len(heard) < until and not task.done():
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+
+    async with FakeHamsa(latency=(0.0, 0.05)) as fake:
+        sockets = open_sockets()
+        client = await connect(fake, concurrency_limit=100, grace_period=5)
+        await asyncio.gather(*(one(10 * n) for n in range(50)))
+        await client.aclose()
+        assert await slots_are_all_back(client)
+        check_books(fake, heard)
+        assert 0 < fake.ledger.posts < 500
+        assert any(event.certainty is Certainty.NOT_SENT for event in heard.settled)
+        assert any(event.abandoned and event.call_id for event in heard.settled)
+        for _ in range(500):  # the fake has its ends to close too
+            if open_sockets() <= sockets:
+                break
+            await asyncio.sleep(0.001)
+        assert open_sockets() <= sockets
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == tasks
+    gc.collect()
+    assert open_transports() <= transports
+
+
+async def test_a_batch_whose_maker_left_is_known_by_its_id(heard: Any, connect: Connect) -> None:
+    """It rings a whole list, so its id must not go with the one who asked for it."""
+    async with FakeHamsa(agents=None) as fake:
+        fake.faults.next("slow", on="write", seconds=0.05)
+        client = await connect(fake, grace_period=5)
+        making = client.campaigns.create(
+            name="March",
+            phone_number="+971500000123",
+            voice_agent_id="a",
+            recipients=[{"phone_number": "+971500000124"}],
+        )
+        task = asyncio.create_task(making)
+        while not fake._catalogue.campaigns.rows:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+        await client.aclose()
+        (batch_id,) = fake._catalogue.campaigns.rows
+        (event,) = heard.settled
+        assert event.abandoned
+        assert event.made_id == batch_id
+        assert event.call_id is None
+
+
 async def test_before_it_is_handed_nothing_is_sent_and_nobody_waits_for_it(
     heard: Any, fake: FakeHamsa, connect: Connect, place: Place
 ) -> None:
@@ -115,7 +199,7 @@ async def test_before_it_is_handed_nothing_is_sent_and_nobody_waits_for_it(
         await asyncio.sleep(0.001)
     queued.cancel()
     await asyncio.wait([queued])
-    assert heard == []
+    assert heard.settled == []
     first.cancel()
     await asyncio.wait([first])
     await client.aclose()
@@ -135,9 +219,10 @@ async def test_an_answer_in_the_very_turn_of_the_cancellation_reaches_the_log(
     task = asyncio.create_task(place(client, reference="turn"))
 
     def leave(event: Any) -> None:
-        task.cancel()
+        if isinstance(event, AttemptSettled):
+            task.cancel()
 
-    client._transport._teller._hooks += (leave,)
+    client._transport.teller._hooks += (leave,)
     await asyncio.wait([task])
     assert task.cancelled()
     (event,) = heard.settled
@@ -183,7 +268,7 @@ async def test_what_before_send_raises_is_raised_and_nothing_is_sent(
     request = CallRequest(to_number="+971500000123", voice_agent_id="x")
     with pytest.raises(OSError, match="disk full"):
         await client.voice_agents.attempt(request, before_send=full)
-    assert heard == []
+    assert heard.settled == []
     assert fake.ledger.posts == 0
     await place(client)
 
@@ -202,7 +287,7 @@ async def test_a_cancelled_read_ends_with_its_caller(
     while not heard:
         await asyncio.sleep(0)
     assert heard.settled[0].abandoned
-    assert client._transport._exchanges == {}
+    assert len(client._transport._exchanges) == 0
 
 
 async def test_nothing_of_a_cancelled_call_complains_when_it_is_collected(

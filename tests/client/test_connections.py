@@ -16,7 +16,14 @@ import aiohttp
 import pytest
 import uvloop
 
-from hamsa_async import Certainty, HamsaClient, NotSentError, OutcomeUnknownError, Timeouts
+from hamsa_async import (
+    Certainty,
+    HamsaClient,
+    NotSentError,
+    OutcomeUnknownError,
+    ServerError,
+    Timeouts,
+)
 from hamsa_async._handover import MarkedBody
 from hamsa_async.testing import FakeHamsa
 
@@ -172,6 +179,70 @@ async def test_an_answer_nobody_asked_for_never_answers_a_post(  # noqa: PLR0917
     call = await place(client)
     assert call.id == f"call-{kept + 1}"
     assert server.posts == kept + 1
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["read by the loop", "in the kernel"])
+@pytest.mark.parametrize("unasked", UNASKED)
+@pytest.mark.parametrize("kept", [1, 5])
+async def test_an_answer_nobody_asked_for_never_answers_a_read_either(  # noqa: PLR0917 - fixtures
+    unasked: str,
+    seen: bool,
+    kept: int,
+    raw_server: Any,
+    connect: Connect,
+    place: Place,
+    say: Say,
+) -> None:
+    """Doubt is settled by reads: what they say must be the answer to what they asked."""
+    server = await raw_server()
+    Numbered(server, say)
+    client = await connect(server)
+    await fill_pool(server, client, place, kept)
+    status, body, headers = UNASKED[unasked]
+    for connection in server.connections:
+        connection.say(say(status, body, *headers))
+    if seen:
+        await asyncio.sleep(0.02)
+    else:
+        time.sleep(0.02)  # the loop is busy: nobody reads it
+    call = await client.conversations.get("any")
+    assert call.id == f"call-{kept}"  # numbered by POSTs, and this is none
+    assert len(server.requests) == kept + 1
+
+
+async def test_a_read_has_an_empty_body_that_shows_in_its_length_alone(
+    raw_server: Any, connect: Connect
+) -> None:
+    """It is there for its mark: no type, and nothing after the headers."""
+    server = await raw_server()
+    await (await connect(server)).conversations.get("any")
+    (request,) = server.requests
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert body == b""
+    assert b"Content-Length: 0" in head
+    assert b"content-type" not in head.lower()
+    assert b"transfer-encoding" not in head.lower()
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+async def test_a_read_is_not_repeated_behind_the_policys_back(
+    kept: int, raw_server: Any, connect: Connect
+) -> None:
+    """Aiohttp sends a GET again by itself when its connection ends; one attempt is one request."""
+
+    async def hang_up(connection: Any) -> None:
+        while await server.next_request(connection):
+            if len(server.requests) > kept:
+                return
+            connection.say(server.answer)
+
+    server = await raw_server(hang_up)
+    client = await connect(server)
+    for _ in range(kept):
+        await client.conversations.get("any")
+    with pytest.raises(ServerError) as caught:
+        await client.conversations.get("any")
+    assert caught.value.attempts == len(server.requests) - kept == 3
 
 
 async def fill_pool(server: Any, client: HamsaClient, place: Place, kept: int) -> None:

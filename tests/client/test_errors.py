@@ -20,12 +20,21 @@ from hamsa_async import (
     Certainty,
     HamsaClient,
     HamsaError,
+    NotEndedError,
     OutcomeUnknownError,
     ResponseSchemaError,
     Timeouts,
     WebhookAuth,
 )
-from hamsa_async._masking import MaskedNumber, hide, mask_number, mask_text, scrub, secrets_in
+from hamsa_async._masking import (
+    MaskedNumber,
+    hide,
+    mask_id,
+    mask_number,
+    mask_text,
+    scrub,
+    secrets_in,
+)
 from hamsa_async.testing import FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]
@@ -61,6 +70,8 @@ def test_every_error_survives_pickle_and_copy_with_all_it_carries(kind: type[Ham
         known["to_number"] = MaskedNumber(NUMBER)
         known["begun_at"] = known["ended_at"] = datetime(2026, 1, 1, tzinfo=UTC)
         known["server_ahead"] = -1.5
+    if kind is NotEndedError:
+        known |= {"call_id": "call-1", "last_status": "IN_PROGRESS"}
     error = kind("what happened", **known)
     if isinstance(error, hamsa_async.AuthenticationError):
         error.key_renewed = True
@@ -304,6 +315,71 @@ async def test_an_error_says_what_happened_what_is_proven_and_what_to_do(
     assert "Timeout" in str(caught.value)
 
 
+async def refused_key() -> str:
+    raise OSError("the vault is sealed")
+
+
+async def bad_key() -> str:
+    return "two words"
+
+
+ENDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "refused": ({}, {"fault": "status_422"}),
+    "in doubt": ({}, {"fault": "drop_after"}),
+    "misshapen": ({}, {"fault": "junk"}),
+    "redirected": ({}, {"fault": "redirect"}),
+    "cooling down": ({}, {"fault": "rate_limited", "retry_after": "9999"}),
+    "too late": ({}, {"not_after": datetime(2020, 1, 1, tzinfo=UTC)}),
+    "closed": ({}, {"closed": True}),
+    "no key": ({"api_key": refused_key}, {}),
+    "odd key": ({"api_key": bad_key}, {}),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("route", ["call", "call_from_number"])
+async def test_every_end_of_a_call_carries_its_reference(
+    route: str, end: str, fake: FakeHamsa, connect: Connect
+) -> None:
+    """By it the caller ties an error to the call that it is about, whatever went wrong."""
+    options, how = ENDS[end]
+    fake.agents = None
+    client = await connect(fake, **options)
+    if "fault" in how:
+        more = {"retry_after": how["retry_after"]} if "retry_after" in how else {}
+        fake.faults.next(how["fault"], count=9, **more)
+    if how.get("closed"):
+        await client.aclose()
+    with pytest.raises(HamsaError) as caught:
+        await getattr(client.voice_agents, route)(
+            to_number=NUMBER,
+            from_number=CALLER,
+            voice_agent_id="a",
+            reference="ref-1",
+            not_after=how.get("not_after"),
+        )
+    assert caught.value.reference == "ref-1"
+    assert caught.value.certainty is not None
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert vars(again) == vars(caught.value)
+
+
+async def test_a_traceback_that_shows_local_variables_shows_no_key(
+    raw_server: Any, connect: Connect, say: Callable[..., bytes]
+) -> None:
+    """Error reporters collect them; in no frame of ours is a key by itself or in a `repr`."""
+    server = await raw_server()
+    for status in (401, 429, 500):
+        server.answer = say(status, b"{}", "Retry-After: 9999")
+        client = await connect(server, api_key=KEY)
+        with pytest.raises(HamsaError) as caught:
+            await client.voice_agents.call(to_number="+971500000123", voice_agent_id="a")
+        frames = [frame.frame for frame in caught.traceback[1:]]
+        assert len(frames) > 3
+        for frame in frames:
+            assert KEY not in repr(frame.f_locals), frame
+
+
 async def test_a_hook_that_fails_is_logged_and_harms_nobody(
     fake: FakeHamsa, connect: Connect, heard: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -316,7 +392,8 @@ async def test_a_hook_that_fails_is_logged_and_harms_nobody(
     client = await connect(fake, hooks=[broken, heard])
     assert await client.voice_agents.call(to_number=NUMBER, voice_agent_id="a")
     assert len(heard.settled) == 1
-    assert [record.action for record in caplog.records] == ["hook_failed"]  # type: ignore[attr-defined]
+    said = [record.action for record in caplog.records]  # type: ignore[attr-defined]
+    assert said == ["hook_failed"] * len(heard)
 
 
 async def test_a_defect_of_ours_is_heard_and_holds_nothing(
@@ -389,6 +466,16 @@ def test_secrets_are_known_by_their_names_at_any_depth() -> None:
     assert clean["password"] is None
     assert secrets_in(value) == {"a1", "b2", "c3", "d4", "e5", "f6"} - {"e5"}
     assert value["authSecret"] == "a1"
+
+
+@pytest.mark.parametrize(
+    "kept", ["req-1", "8f0a12345678901-DXB", "Root=1-67891233-abcdef012345678912"]
+)
+def test_a_servers_id_is_kept_for_its_support(kept: str) -> None:
+    """Digits in a row are part of many; a number has no letter, or a plus."""
+    assert mask_id(kept) == kept
+    for loud in (NUMBER, NUMBER[1:], f"{kept} {NUMBER}", f"{kept}{NUMBER}"):
+        assert NUMBER[1:] not in mask_id(loud)
 
 
 def test_hiding_takes_the_longest_first_and_never_the_empty_text() -> None:

@@ -248,4 +248,4 @@ def test_a_client_shows_where_it_talks_to_and_no_key() -> None:
     """`repr` of the client and of its key source."""
     client = HamsaClient("sk_live_1", concurrency_limit=3)
     assert repr(client) == "<HamsaClient https://api.tryhamsa.com limit=3>"
-    assert "sk_live_1" not in repr(client._transport._keys)
+    assert "sk_live_1" not in repr(client._transport.keys)

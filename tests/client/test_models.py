@@ -24,7 +24,8 @@ from hamsa_async import (
 )
 from hamsa_async._answers import reads
 from hamsa_async._converter import camel_case, structure
-from hamsa_async._wire import Answer, parse_call, parse_project
+from hamsa_async._wire import parse_call, parse_project
+from hamsa_async.options import Answer
 from hamsa_async.testing import FAKE_AGENT_ID, FakeHamsa
 
 SAMPLE = Path(__file__).parent.parent / "contract" / "start-a-call.response.json"

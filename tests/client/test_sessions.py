@@ -1,8 +1,11 @@
 """One client, one loop; a session of the caller's is used as it must be and never closed."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import Awaitable, Callable
+import threading
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -30,37 +33,51 @@ def borrow(stack: AsyncExitStack) -> Callable[..., Awaitable[aiohttp.ClientSessi
     return borrow
 
 
-def test_a_client_serves_one_loop_and_another_is_refused_before_anything_is_sent() -> None:
-    """Four `asyncio.run` with one client: the first rings once, the others not at all."""
+@pytest.fixture
+def distant() -> Iterator[FakeHamsa]:
+    """A fake on a thread and a loop of its own, which outlives those of the client."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    fake = FakeHamsa()
+    asyncio.run_coroutine_threadsafe(fake.start(), loop).result()
+    yield fake
+    asyncio.run_coroutine_threadsafe(fake.aclose(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
-    async def first() -> tuple[FakeHamsa, HamsaClient]:
-        fake = await FakeHamsa().start()
-        client = HamsaClient(FAKE_API_KEY, base_url=fake.base_url)
-        await client.voice_agents.call(to_number="+971500000123", voice_agent_id=FAKE_AGENT_ID)
-        await client.aclose()
-        client._transport._closing.clear()  # as if it had never been closed
-        client._transport._session = None
-        await fake.aclose()
-        return fake, client
 
-    async def again(port: int, client: HamsaClient) -> FakeHamsa:
-        async with FakeHamsa(port=port) as fake:
-            for ask in (
-                client.voice_agents.call(to_number="+971500000123", voice_agent_id=FAKE_AGENT_ID),
-                client.projects.current(),
-            ):
-                with pytest.raises(ConfigurationError) as caught:
-                    await ask
-                assert caught.value.certainty is Certainty.NOT_SENT
-                assert "event loop" in str(caught.value)
-            return fake
+def test_a_client_serves_one_loop_and_another_is_refused_before_anything_is_sent(
+    distant: FakeHamsa,
+) -> None:
+    """Four `asyncio.run` with one client that nobody closed: only the first one's calls ring."""
+    client = HamsaClient(FAKE_API_KEY, base_url=distant.base_url)
 
-    fake, client = asyncio.run(first())
-    assert fake.ledger.posts == 1
+    async def ask(numbers: range) -> list[Any]:
+        calls = [
+            client.voice_agents.call(to_number=f"+97150000{n:04}", voice_agent_id=FAKE_AGENT_ID)
+            for n in numbers
+        ]
+        return await asyncio.gather(*calls, client.projects.current(), return_exceptions=True)
+
+    first = asyncio.run(ask(range(10)))
+    assert not [end for end in first if isinstance(end, Exception)]
+    asked = sum(distant.requests.values())
+    assert asked == 11
     for _ in range(3):
-        later = asyncio.run(again(fake.port, client))
-        assert later.ledger.posts == 0
-        assert not later.requests
+        for end in asyncio.run(ask(range(20))):
+            assert type(end) is ConfigurationError
+            assert end.certainty is Certainty.NOT_SENT
+            assert "event loop" in str(end)
+    with warnings.catch_warnings():
+        # Its sockets' loop is gone and closes them no more; they go when they are collected.
+        warnings.simplefilter("ignore", ResourceWarning)
+        asyncio.run(client.aclose())
+        gc.collect()
+    assert sum(distant.requests.values()) == asked
+    assert len(distant.ledger.rings) == distant.ledger.posts == 10
+    assert not distant.ledger.rung_twice()
 
 
 def test_a_client_whose_loop_is_gone_can_still_be_closed() -> None:
@@ -81,8 +98,6 @@ async def test_a_session_made_on_another_loop_is_refused_before_anything_is_sent
     fake: FakeHamsa,
 ) -> None:
     """The session's loop counts, not the one of the first call."""
-    import threading
-
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -28,7 +28,7 @@ from hamsa_async import (
     UnknownReason,
 )
 from hamsa_async._converter import structure
-from hamsa_async.resources.placed_calls import PlacedCalls
+from hamsa_async._placed import PlacedCalls
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]

@@ -1,5 +1,6 @@
 """Each row of the retry table over real sockets: how often the server was asked, and the error."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -296,6 +297,36 @@ async def test_reads_that_keep_failing_are_bounded_by_the_budget(
         with pytest.raises(ServerError):
             await client.projects.current()
     assert fake.requests["GET /v1/projects/by-api-key"] <= 60 + 10 + 6
+
+
+async def test_once_the_budget_is_spent_a_dead_server_sees_a_tenth_more_and_no_more(
+    fake: FakeHamsa, connect: Connect
+) -> None:
+    """Reads of several kinds, one after the other and together: 1.1 requests a read."""
+    client = await connect(fake)
+    fake.faults.at_rate("status_503", 1.0, on="read")
+    kinds = (
+        client.projects.current,
+        lambda: client.jobs.get("any"),
+        lambda: client.voice_agents.get("any"),
+        lambda: client.campaigns.list().page(1),
+    )
+    fake.agents = None
+
+    async def spend(reads: int) -> int:
+        fake.requests.clear()
+        some = [kinds[n % len(kinds)] for n in range(reads)]
+        ends = [*await asyncio.gather(*(ask() for ask in some), return_exceptions=True)]
+        assert all(isinstance(end, HamsaError) for end in ends)
+        return sum(fake.requests.values())
+
+    assert 40 < await spend(40) <= 40 * 1.1 + 10
+    assert await spend(200) <= 200 * 1.1
+    fake.requests.clear()
+    for _ in range(100):
+        with pytest.raises(ServerError):
+            await client.projects.current()
+    assert sum(fake.requests.values()) <= 100 * 1.1
 
 
 async def test_attempt_posts_once_at_the_most(fake: FakeHamsa, connect: Connect) -> None:

@@ -17,7 +17,6 @@ from hamsa_async import _wire as wire
 from hamsa_async._operations import AGENT
 from hamsa_async._requests import build
 from hamsa_async._wire import (
-    Answer,
     Request,
     build_call,
     decode,
@@ -28,6 +27,7 @@ from hamsa_async._wire import (
 )
 from hamsa_async.errors import ConfigurationError
 from hamsa_async.models import REFERENCE_PARAM, CallRequest, WebhookAuth
+from hamsa_async.options import Answer
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NUMBER = "+971500000123"

@@ -14,7 +14,8 @@ from hamsa_async import HamsaClient, InvalidRequestError, NotFoundError
 from hamsa_async._answers import read_nothing
 from hamsa_async._operations import CREATE_CAMPAIGN, OPERATIONS, Operation
 from hamsa_async._requests import build
-from hamsa_async._wire import Answer, Request
+from hamsa_async._wire import Request
+from hamsa_async.options import Answer
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FAKE_PROJECT_ID, FakeHamsa
 
 NUMBER = "+971500000123"
@@ -69,7 +70,7 @@ async def client(fake: FakeHamsa) -> AsyncIterator[HamsaClient]:
 def heard(client: HamsaClient, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Operation, Answer]]:
     """Every answer that the client gets, as it came."""
     answers: list[tuple[Operation, Answer]] = []
-    send = client._transport.send
+    send = client._sender.send
 
     async def listen(request: Request, parse: Callable[[Answer], Any], **more: Any) -> Any:
         def noting(answer: Answer) -> Any:
@@ -78,7 +79,7 @@ def heard(client: HamsaClient, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Op
 
         return await send(request, noting, **more)
 
-    monkeypatch.setattr(client._transport, "send", listen)
+    monkeypatch.setattr(client._sender, "send", listen)
     return answers
 
 
@@ -251,4 +252,4 @@ async def test_what_breaks_the_contract_is_refused(client: HamsaClient) -> None:
     """A body of the wrong shape gets a 400 that says where."""
     request = build(CREATE_CAMPAIGN, body={"name": "March"})
     with pytest.raises(InvalidRequestError, match=r"body\.phoneNumber is missing"):
-        await client._transport.send(request, read_nothing)
+        await client._sender.send(request, read_nothing)

@@ -44,12 +44,12 @@ def test_phone_aliases(header: str) -> None:
 def test_the_rest_are_params_and_reserved_columns_are_not() -> None:
     """Reserved columns are fields or unused; what is left is told to the agent."""
     columns = read_header(
-        ["contact_id", "Mobile", "city", "DNC", "Not Before", "timezone", "max-attempts", "offer"]
+        ["contact_id", "Mobile", "city", "DNC", "Not Before", "priority", "max-attempts", "offer"]
     )
     assert columns.phone == 1
     assert columns.fields == {"contact_id": 0, "dnc": 3, "not_before": 4}
     assert columns.params == (("city", 2), ("offer", 7))
-    assert columns.unused == ("timezone", "max-attempts")
+    assert columns.unused == ("priority", "max-attempts")
     assert columns.choices["phone_number"] == "Mobile"
     assert columns.choices["not_before"] == "Not Before"
 

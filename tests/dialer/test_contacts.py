@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from hamsa_async.dialer import csv_file, items, judging, reading
+from hamsa_async.dialer import items, judging, list_file, reading
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contacts import Contact, Row
 from hamsa_async.dialer.reading import Source, read_chunks
@@ -125,10 +125,12 @@ async def test_an_empty_column_without_header_is_nothing(listed: Any) -> None:
         (b"city\nDubai\n", "'city'"),
         (b"phone,mobile\n", "two columns"),
         (b"phone,\n+971501234567,x\n", "column 2 has a value in row 1"),
-        ("phone,name\n+971501234567,سارة\n".encode("cp1256"), "save it as CSV UTF-8"),
-        ("phone\n+971501234567\n".encode("utf-16"), "save it as CSV UTF-8"),
+        ("phone,name\n+971501234567,Muñoz\n".encode("cp1252"), "save it as CSV UTF-8"),
+        ("phone,name\n+971501234567,MUÑOZ\n".encode("cp1252"), "save it as CSV UTF-8"),
+        ("phone,name\n+971501234567,José\n".encode("cp1252"), "save it as CSV UTF-8"),
+        ("phone,name\n+971501234567,سارة\n".encode("utf-16")[:-1], "save it as CSV UTF-8"),
         (b"phone\n+97150\x001234567\n", "save it as CSV UTF-8"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "save it as CSV UTF-8"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "no workbook that can be read"),
         (b"phone,a\n+971501234567," + b"x" * 131073 + b"\n", "line 2"),
         (b'\n\nphone,a\n\n+971501234567,ok\n+971501234568,"open\n+971501234569,y\n', "line 6"),
         (b'phone,a\n+971501234567,"a"b\n', "line 2"),
@@ -405,6 +407,7 @@ async def test_contacts_become_rows() -> None:
             from_number="+97142000000",
             agent_id="agent",
             expires_at=datetime(2027, 1, 1, 8, tzinfo=UTC),
+            consent=True,
         ),
         Row(
             row=2,
@@ -412,6 +415,8 @@ async def test_contacts_become_rows() -> None:
             state="invalid",
             reason="not_a_number",
             detail="This is not a phone number.",
+            column="phone_number",
+            text="x",
         ),
     ]
 
@@ -460,12 +465,12 @@ async def test_columns_are_told_once_before_the_first_row(listed: Any) -> None:
     def tell(columns: Columns) -> None:
         told.append((threading.get_ident(), columns))
 
-    path = listed("الجوال,timezone\n" + "+971501234567,Asia/Dubai\n" * 5)
+    path = listed("الجوال,priority\n" + "+971501234567,1\n" * 5)
     chunks = read_chunks(path, size=2, on_columns=tell)
     await anext(chunks)
     assert [thread for thread, _ in told] == [threading.get_ident()]
-    assert told[0][1].choices == {"phone_number": "الجوال", "timezone": "timezone"}
-    assert told[0][1].unused == ("timezone",)
+    assert told[0][1].choices == {"phone_number": "الجوال", "priority": "priority"}
+    assert told[0][1].unused == ("priority",)
     assert [len(chunk) async for chunk in chunks] == [2, 1]
     assert len(told) == 1
     await rows_of([{"phone": "+971501234567"}] * 3, size=1, on_columns=tell)
@@ -490,20 +495,20 @@ async def test_files_are_read_off_the_loop(listed: Any, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[TextIO]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[BinaryIO]:
     """Every list file that is opened from here on."""
-    files: list[TextIO] = []
-    really_open = csv_file._open
+    files: list[BinaryIO] = []
+    really_open = list_file._open
 
-    def noted(path: Path) -> TextIO:
+    def noted(path: Path) -> BinaryIO:
         files.append(really_open(path))
         return files[-1]
 
-    monkeypatch.setattr(csv_file, "_open", noted)
+    monkeypatch.setattr(list_file, "_open", noted)
     return files
 
 
-async def test_leaving_early_closes_the_file(listed: Any, opened: list[TextIO]) -> None:
+async def test_leaving_early_closes_the_file(listed: Any, opened: list[BinaryIO]) -> None:
     """After `aclose` nothing holds the file."""
     path = listed("phone\n" + "+971501234567\n" * 10_000)
     chunks = read_chunks(path, size=10)
@@ -513,14 +518,14 @@ async def test_leaving_early_closes_the_file(listed: Any, opened: list[TextIO]) 
     assert [file.closed for file in opened] == [True]
 
 
-async def test_closing_before_reading_opens_nothing(listed: Any, opened: list[TextIO]) -> None:
+async def test_closing_before_reading_opens_nothing(listed: Any, opened: list[BinaryIO]) -> None:
     """A list that was asked for and never read leaves nothing behind."""
     await read_chunks(listed("phone\n")).aclose()
     assert opened == []
 
 
 async def test_a_cancelled_read_closes_the_file(
-    listed: Any, opened: list[TextIO], monkeypatch: pytest.MonkeyPatch
+    listed: Any, opened: list[BinaryIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cancelled in the middle of a step, the file is closed when the step ends."""
     path = listed("phone\n+971501234567\n+971501234568\n")

@@ -195,7 +195,7 @@ async def test_a_completed_call_has_its_transcript_and_gives_the_params_back(
         path = CONVERSATION.format(conversationId=placed["data"]["id"])
         _, body = await read(http, fake, path)
         assert body["data"]["jobResponse"]["transcription"]
-        assert body["data"]["jobResponse"]["outcomeResult"] == {"name": "Sara"}
+        assert body["data"]["jobResponse"]["outcomeResult"] == {"name": "Sara", "confirmed": True}
         assert body["data"]["callDuration"] > 0
 
 

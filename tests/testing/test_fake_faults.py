@@ -306,6 +306,80 @@ async def test_a_fault_by_number_strikes_the_reading_of_that_call(fake: FakeHams
         assert (await spoken(fake, get_bytes(path)))[0] == wanted
 
 
+BATCH = {
+    "name": "March",
+    "phoneNumber": SARA,
+    "voiceAgentId": FAKE_AGENT_ID,
+    "recipients": [{"phoneNumber": OMAR}],
+}
+CAMPAIGNS = "/v1/voice-agents/campaigns"
+
+
+def write_bytes(path: str, body: Any, method: str = "POST") -> bytes:
+    raw = json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{AUTH}Connection: close\r\n"
+    return f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
+
+
+async def batches(fake: FakeHamsa) -> int:
+    _, _, body = await spoken(fake, get_bytes(CAMPAIGNS))
+    return len(json.loads(body)["data"]["campaigns"])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "done"),
+    [
+        ("drop_before", {}, 0),
+        ("drop_after", {}, 1),
+        ("not_http", {}, 1),
+        ("junk", {"rings": False}, 0),
+        ("junk", {}, 1),
+        ("status_500", {}, 1),
+        ("status_500", {"rings": False}, 0),
+        ("status_422", {}, 0),
+        ("rate_limited", {}, 0),
+    ],
+)
+async def test_a_write_is_carried_out_where_a_phone_would_ring(
+    name: str, options: dict[str, Any], done: int, fake: FakeHamsa
+) -> None:
+    """A batch whose answer is lost is there all the same; one that was refused is not."""
+    fake.faults.next(name, on="write", **options)
+    await said(fake, write_bytes(CAMPAIGNS, BATCH))
+    assert await batches(fake) == done
+    assert not fake.ledger.rings
+    await said(fake, write_bytes(CAMPAIGNS, BATCH))
+    assert await batches(fake) == done + 1
+
+
+async def test_what_is_taken_back_is_as_it_was(fake: FakeHamsa) -> None:
+    """A change that nothing came of leaves the thing, and its agents, untouched."""
+    agent = f"/v1/voice-agents/{FAKE_AGENT_ID}"
+    before = await spoken(fake, get_bytes(agent))
+    fake.faults.next("drop_before", on="write")
+    await said(fake, write_bytes(agent, {"agentName": "Other"}, "PATCH"))
+    assert (await spoken(fake, get_bytes(agent)))[2] == before[2]
+    await said(fake, write_bytes(agent, {"agentName": "Other"}, "PATCH"))
+    assert json.loads((await spoken(fake, get_bytes(agent)))[2])["data"]["agentName"] == "Other"
+    fake.reset()
+    assert (await spoken(fake, get_bytes(agent)))[2] == before[2]
+
+
+async def test_a_fault_on_writes_strikes_neither_calls_nor_reads(fake: FakeHamsa) -> None:
+    """Listing jobs is a read, though it is asked by a POST; a refused write uses nothing up."""
+    jobs = write_bytes("/v1/jobs/all?projectId=" + fake.project_id, {"take": 5, "skip": 1})
+    fake.faults.next("status_500", on="write")
+    assert (await spoken(fake, post_bytes()))[0] == 200
+    assert (await spoken(fake, jobs))[0] == 200
+    assert (await spoken(fake, write_bytes(CAMPAIGNS, {"name": "March"})))[0] == 400
+    unknown = write_bytes("/v1/voice-agents/unassign", {"phoneNumber": OMAR})
+    assert (await spoken(fake, unknown))[0] == 404
+    assert (await spoken(fake, write_bytes(CAMPAIGNS, BATCH)))[0] == 500
+    fake.faults.next("status_500", on="read")
+    assert (await spoken(fake, write_bytes(CAMPAIGNS, BATCH)))[0] == 200
+    assert (await spoken(fake, jobs))[0] == 500
+
+
 async def test_a_refused_request_uses_no_fault_up(fake: FakeHamsa) -> None:
     """What would have been refused anyway is refused, does not ring, and leaves the plan."""
     fake.faults.next("drop_after")

@@ -12,14 +12,22 @@ from hamsa_async import (
     REFERENCE_PARAM,
     AgentDetails,
     AgentWebhookAuth,
+    Answer,
     APIError,
+    AttemptBegan,
+    AttemptSent,
     AttemptSettled,
     AuthenticationError,
     CalendarTools,
     Call,
+    CallEnded,
+    CallQueued,
     CallRequest,
     CallResult,
+    CallStatus,
     CallStream,
+    CallUpdate,
+    CallWatch,
     CampaignError,
     CampaignRunningError,
     Certainty,
@@ -27,6 +35,8 @@ from hamsa_async import (
     ConfigurationError,
     ConflictError,
     ContactListError,
+    Conversation,
+    ConversationSummary,
     CooldownStarted,
     DialerError,
     Event,
@@ -38,13 +48,16 @@ from hamsa_async import (
     InvalidRequestError,
     JournalError,
     LLMConfig,
+    NotEndedError,
     NotFoundError,
     NotSeen,
     NotSentError,
     OutcomeUnknownError,
+    Page,
     PermissionDeniedError,
     Project,
     RateLimitedError,
+    RequestOptions,
     ResponseSchemaError,
     RetryPolicy,
     RetryScheduled,
@@ -81,9 +94,13 @@ def hook(event: Event) -> None:
         assert_type(event.error, BaseException | None)
     elif isinstance(event, RetryScheduled):
         assert_type(event.wait, float)
-    else:
-        assert_type(event, CooldownStarted)
+    elif isinstance(event, CooldownStarted):
         assert_type(event.retry_at, datetime)
+    elif isinstance(event, CallEnded):
+        assert_type(event.error, BaseException | None)
+    else:
+        assert_type(event, CallQueued | AttemptBegan | AttemptSent)
+        assert_type(event.number, int)
 
 
 listener: Hook = hook
@@ -115,6 +132,22 @@ async def make_a_client(session: aiohttp.ClientSession) -> None:
         assert_type(await hamsa.projects.current(), Project)
         assert_type(await hamsa.voice_agents.get("id"), AgentDetails)
     await hamsa.aclose()
+
+
+def see_an_answer(answer: Answer) -> None:
+    assert_type(answer.status, int)
+    assert_type(answer.headers, Mapping[str, str])
+    assert_type(answer.body, bytes)
+
+
+async def set_options(hamsa: HamsaClient) -> None:
+    options: RequestOptions = {"timeout": 5.0, "on_answer": see_an_answer}
+    copy = hamsa.with_options(**options)
+    assert_type(copy.with_options(headers={"X-Trace": "7"}), HamsaClient)
+    assert_type(copy, HamsaClient)
+    assert_type(await copy.projects.current(timeout=Timeouts(response=2)), Project)
+    assert_type(await copy.voice_agents.update("id", lang="ar", timeout=5), AgentDetails)
+    assert_type(await hamsa.conversations.list(timeout=5), Page[ConversationSummary])
 
 
 async def place_a_call(hamsa: HamsaClient) -> None:
@@ -173,6 +206,27 @@ async def place_many(hamsa: HamsaClient, rows: AsyncIterator[CallRequest]) -> No
         return_exceptions=True,
     )
     assert_type(answers, list[Call | BaseException])
+
+
+async def follow_calls(hamsa: HamsaClient, ids: AsyncIterator[str]) -> str | None:
+    conversation = await hamsa.conversations.wait("id", timeout=60)
+    assert_type(conversation, Conversation)
+    hamsa.conversations.watch(["id"])
+    async with hamsa.conversations.watch(ids, timeout=600.0) as updates:
+        assert_type(updates, CallWatch)
+        async for update in updates:
+            assert_type(update, CallUpdate)
+            assert_type(update.id, str)
+            assert_type(update.status, CallStatus | str | None)
+            assert_type(update.conversation, Conversation | None)
+            assert_type(update.error, HamsaError | None)
+            assert_type(update.is_last, bool)
+    try:
+        await hamsa.conversations.wait("id")
+    except NotEndedError as error:
+        assert_type(error.call_id, str | None)
+        return error.last_status
+    return None
 
 
 async def meet_an_error(hamsa: HamsaClient) -> datetime | str | None:

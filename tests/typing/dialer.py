@@ -11,6 +11,7 @@ from hamsa_async.dialer import (
     AttemptState,
     Campaign,
     Contact,
+    ContactList,
     ContactState,
     Dialer,
     DialerEvent,
@@ -19,7 +20,9 @@ from hamsa_async.dialer import (
     Finish,
     Journal,
     Loaded,
+    Naming,
     ReportRow,
+    Row,
     Run,
     SqliteJournal,
 )
@@ -73,3 +76,13 @@ BY_HAND = Contact(
     params={"day": "Thursday"},
     not_before=datetime(2026, 11, 1, tzinfo=UTC),
 )
+
+
+async def listed(people: list[Mapping[str, str]], bad: list[Row]) -> ContactList:
+    naming = Naming(named={"Handy": "phone_number"}, ignored=["notes"])
+    campaign = Campaign(name="eid", voice_agent_id="agent", from_number=["+97145000000"])
+    assert_type(campaign.caller_of("+971501234567"), str | None)
+    assert_type(ContactList(people), ContactList)
+    return ContactList(
+        Path("a.xlsx"), naming=naming, sheet="1", header_row=2, on_invalid=bad.append
+    )

@@ -74,7 +74,12 @@ async def reads(hamsa: HamsaClient, moment: datetime) -> None:
     assert_type(await hamsa.numbers.get("n"), PhoneNumber)
     assert_type(await hamsa.analytics.overview(), OverviewAnalytics)
     assert_type(await hamsa.campaigns.get("c"), ServerCampaignDetail)
-    assert_type(await hamsa.voice_agents.list(), Page[AgentDetails])
+    agents = await hamsa.voice_agents.list()
+    assert_type(agents, Page[AgentDetails])
+    assert_type(await hamsa.voice_agents.placeholders("a"), tuple[str, ...])
+    await hamsa.voice_agents.placeholders(agents.items[0])
+    await hamsa.voice_agents.placeholders({"preamble": "{{name}}"})
+    await hamsa.voice_agents.placeholders(None)  # type: ignore[arg-type]
 
 
 async def writes(hamsa: HamsaClient, people: Sequence[RecipientFields]) -> None:

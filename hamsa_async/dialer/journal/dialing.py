@@ -18,6 +18,7 @@ from hamsa_async.dialer.journal.records import (
     Settlement,
     Verdict,
 )
+from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
@@ -33,15 +34,13 @@ from hamsa_async.dialer.machine import (
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
-MIN_GAP: Final = timedelta(minutes=60)
-"""Between two calls to one number, whoever placed them."""
-
 LOOK_AGAIN: Final = timedelta(seconds=60)
 """How long a contact is deferred whose number is in somebody's open attempt."""
 
 NUMBER_OPEN: Final = "number_open"
 GAP: Final = "min_gap"
 EXPIRED: Final = "expired"
+DNC: Final = "dnc"
 CRASHED: Final = "crashed"
 CANCELLED: Final = "cancelled"
 
@@ -57,7 +56,8 @@ _LOOK_AGAIN_MILLIS: Final = LOOK_AGAIN // timedelta(milliseconds=1)
 _LOOK: Final = (
     "SELECT state, reason, EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number ="
     f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})) OR EXISTS (SELECT 1"
-    " FROM calls AS k WHERE k.phone_number = contacts.phone_number AND k.attempt IS NULL)"
+    " FROM calls AS k WHERE k.phone_number = contacts.phone_number AND k.attempt IS NULL),"
+    " EXISTS (SELECT 1 FROM suppressed AS s WHERE s.phone_number = contacts.phone_number)"
     " FROM contacts WHERE id = ?"
 )
 # An attempt may have rung at any moment up to its end.
@@ -71,14 +71,14 @@ _FOREIGN: Final = (
     " WHERE k.phone_number = ? AND k.attempt IS NULL"
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.call_id = k.id)"
 )
-_HOLD: Final = "UPDATE contacts SET state = ?, reason = ?, detail = NULL, due_at = ? WHERE id = ?"
+_HOLD: Final = "UPDATE contacts SET state = ?, reason = ?, detail = ?, due_at = ? WHERE id = ?"
 _DIAL: Final = (
     f"UPDATE contacts SET state = '{move(ContactState.PENDING, Happening.INTENDED)}',"
     " reason = NULL, detail = NULL, due_at = NULL, call_id = NULL WHERE id = ?"
 )
 _INTEND: Final = (
-    "INSERT INTO attempts (id, campaign, contact, phone_number, state, intended_at)"
-    f" VALUES (?, ?, ?, ?, '{AttemptState.INTENDED}', ?)"
+    "INSERT INTO attempts (id, campaign, contact, phone_number, state, intended_at, zone,"
+    f" zone_source) VALUES (?, ?, ?, ?, '{AttemptState.INTENDED}', ?, ?, ?)"
 )
 _SETTLE_ATTEMPT: Final = (
     "UPDATE attempts SET state = ?, settled_at = ?, call_id = ?, status = ?, reason = ?,"
@@ -88,6 +88,10 @@ _SETTLE_ATTEMPT: Final = (
 _SETTLE_CONTACT: Final = (
     "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id), due_at = ?,"
     f" attempts = attempts + ? WHERE id = ? AND state = '{ContactState.DIALING}'"
+)
+_NO_RULES: Final = Ruling(allowed=True)
+_SUPPRESSED: Final = Ruling(
+    allowed=False, reason=DNC, detail="The number is on the do-not-call list (hamsa dnc)."
 )
 _EVENT: Final = (
     "INSERT INTO events (at, kind, campaign, contact, attempt, data) VALUES (?, ?, ?, ?, ?, ?)"
@@ -106,51 +110,111 @@ class Scribe:
         self._campaign = campaign
         self._name = name
 
-    def hold(self, connection: sqlite3.Connection, now: int, candidate: Candidate) -> Held | None:
+    def hold(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        judge: Judge | None = None,
+    ) -> Held | None:
         """Judge whether a contact may be dialed now; move it where it may not."""
-        found = connection.execute(_LOOK, (candidate.id,)).fetchone()
-        if found is None or found[0] not in DIALABLE:
-            return Held(event=None)
-        state, reason, was_called = found
-        again = state == ContactState.RETRY
-        expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
-        if expires_at is not None and expires_at <= now:
-            values = (move(state, Happening.EXPIRED).value, EXPIRED, None, candidate.id)
-            connection.execute(_HOLD, values)
-            kind = EventKind.GIVEN_UP if again else EventKind.EXPIRED
-            return Held(event=self.event(connection, now, kind, candidate=candidate))
-        rule = _number_rule(connection, candidate.phone_number, now) if was_called else None
-        if rule is None:
-            return None
-        why, until = rule
-        # Whoever's time runs out before that is looked at then, to be told so.
-        until = until if expires_at is None else min(until, expires_at)
-        deferred = move(state, Happening.DEFERRED).value
-        connection.execute(_HOLD, (deferred, why, until, candidate.id))
-        if (state, reason) == (deferred, why):
-            return Held(event=None)  # nothing new to tell
-        data = {
-            "reason": why,
-            "until": to_moment(until).isoformat(),
-            **({"again": True} if again else {}),
-        }
-        event = self.event(connection, now, EventKind.DEFERRED, candidate=candidate, data=data)
-        return Held(event=event)
+        found = self._judged(connection, now, candidate, judge)
+        return found if isinstance(found, Held) else None
 
     def intend(
-        self, connection: sqlite3.Connection, now: int, candidate: Candidate, attempt_id: str
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        attempt_id: str,
+        judge: Judge | None = None,
     ) -> DialerEvent | Held:
         """Write down that a contact is about to be dialed, unless a rule holds it."""
-        held = self.hold(connection, now, candidate)
-        if held is not None:
-            return held
-        connection.execute(
-            _INTEND, (attempt_id, self._campaign, candidate.id, candidate.phone_number, now)
-        )
+        ruling = self._judged(connection, now, candidate, judge)
+        if isinstance(ruling, Held):
+            return ruling
+        number = candidate.phone_number
+        place = (ruling.zone, ruling.zone_source)
+        connection.execute(_INTEND, (attempt_id, self._campaign, candidate.id, number, now, *place))
         connection.execute(_DIAL, (candidate.id,))
         return self.event(
             connection, now, EventKind.INTENDED, candidate=candidate, attempt_id=attempt_id
         )
+
+    def _judged(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        judge: Judge | None,
+    ) -> Ruling | Held:
+        """What the rules say of a contact that may be dialed; else it is moved and held."""
+        found = connection.execute(_LOOK, (candidate.id,)).fetchone()
+        if found is None or found[0] not in DIALABLE:
+            return Held(event=None)
+        state, reason, was_called, is_suppressed = found
+        expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
+        if expires_at is not None and expires_at <= now:
+            values = (move(state, Happening.EXPIRED).value, EXPIRED, None, None, candidate.id)
+            connection.execute(_HOLD, values)
+            kind = EventKind.GIVEN_UP if state == ContactState.RETRY else EventKind.EXPIRED
+            data = {"reason": EXPIRED}
+            return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
+        if is_suppressed:
+            return self._skip(connection, now, candidate, state, _SUPPRESSED)
+        rule = _number_rule(connection, candidate.phone_number, now) if was_called else None
+        if rule is not None:
+            held = Ruling(allowed=False, reason=rule[0], due_at=to_moment(rule[1]))
+            return self._defer(connection, now, candidate, (state, reason), held)
+        if judge is None:
+            return _NO_RULES
+        history = history_of(connection, candidate.phone_number)
+        ruling = judge(candidate, history, to_moment(now))
+        if ruling.allowed:
+            return ruling
+        if ruling.due_at is None:
+            return self._skip(connection, now, candidate, state, ruling)
+        return self._defer(connection, now, candidate, (state, reason), ruling)
+
+    def _skip(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        state: ContactState,
+        ruling: Ruling,
+    ) -> Held:
+        """A rule says never."""
+        skipped = move(state, Happening.SKIPPED).value
+        connection.execute(_HOLD, (skipped, ruling.reason, ruling.detail, None, candidate.id))
+        data = {"reason": ruling.reason}
+        kind = EventKind.GIVEN_UP if state == ContactState.RETRY else EventKind.SKIPPED
+        return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
+
+    def _defer(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        before: tuple[ContactState, str | None],
+        ruling: Ruling,
+    ) -> Held:
+        """A rule says later."""
+        assert ruling.due_at is not None
+        until = ruling.due_at
+        # Whoever's time runs out before that is looked at then, to be told so.
+        if candidate.expires_at is not None:
+            until = min(until, candidate.expires_at)
+        deferred = move(before[0], Happening.DEFERRED).value
+        values = (deferred, ruling.reason, ruling.detail, to_millis(until), candidate.id)
+        connection.execute(_HOLD, values)
+        if before == (deferred, ruling.reason):
+            return Held(event=None)  # nothing new to tell
+        data: dict[str, Any] = {"reason": ruling.reason, "until": until.isoformat()}
+        if before[0] == ContactState.RETRY:
+            data["again"] = True
+        kind = EventKind.DEFERRED
+        return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
 
     def settle(
         self,

@@ -52,18 +52,19 @@ _DIALED: Final = quoted(
 
 _FIELDS: Final = (
     "key, row, contact_id, phone_number, params, from_number, agent_id, state, reason, detail,"
-    " due_at, not_before, expires_at"
+    " due_at, not_before, expires_at, timezone, consent, consent_at"
 )
 _TABLES: Final = """
     CREATE TEMP TABLE staged (
         row INTEGER PRIMARY KEY, key TEXT, contact_id TEXT, phone_number TEXT, params TEXT,
         from_number TEXT, agent_id TEXT, state TEXT, reason TEXT, detail TEXT,
-        due_at INTEGER, not_before INTEGER, expires_at INTEGER
+        due_at INTEGER, not_before INTEGER, expires_at INTEGER,
+        timezone TEXT, consent INTEGER, consent_at INTEGER
     );
     CREATE TEMP TABLE called (row INTEGER PRIMARY KEY, phone_number UNIQUE, contact_id UNIQUE);
     CREATE TEMP TABLE gone (place INTEGER PRIMARY KEY, id INTEGER);
 """
-_STAGE: Final = "INSERT INTO temp.staged VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_STAGE: Final = "INSERT INTO temp.staged VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def _skip(reason: str, detail: str, condition: str) -> str:
@@ -138,7 +139,10 @@ _JUDGEMENTS: Final = (
 # What makes a row another one than before, for a contact of the same key.
 _DIFFERS: Final = " OR ".join(
     f"old.{name} IS NOT new.{name}"
-    for name in ("contact_id", "params", "from_number", "agent_id", "not_before", "expires_at")
+    for name in (
+        *("contact_id", "params", "from_number", "agent_id", "not_before", "expires_at"),
+        *("timezone", "consent", "consent_at"),
+    )
 )
 # Which contacts take the new list's word: those that are still to be called; those withdrawn
 # that are back; those whose time ran out and was put off.
@@ -265,6 +269,9 @@ def _values(row: Row) -> tuple[Any, ...]:
         _millis(row.due_at),
         _millis(row.due_at),
         _millis(row.expires_at),
+        row.timezone,
+        row.consent,
+        _millis(row.consent_at),
     )
 
 

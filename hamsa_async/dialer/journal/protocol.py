@@ -25,7 +25,9 @@ from hamsa_async.dialer.journal.records import (
     StagedList,
     Verdict,
 )
+from hamsa_async.dialer.journal.ruling import Judge
 from hamsa_async.dialer.machine import ContactState
+from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.retries import Retries
 
 
@@ -124,20 +126,32 @@ class Journal(Protocol):
         is unknown, which somebody must settle first.
         """
 
-    async def hold(self, campaign: int, candidate: Candidate) -> Held | None:
+    async def hold(
+        self, campaign: int, candidate: Candidate, judge: Judge | None = None
+    ) -> Held | None:
         """Judge a contact as `intend` does, without an intent; `None`: it may be dialed."""
 
     async def intend(
-        self, campaign: int, candidate: Candidate, attempt_id: str
+        self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
     ) -> DialerEvent | Held:
         """Write down that this contact is about to be dialed, or why it is not.
 
-        The rules are judged in the transaction that writes: no open attempt on the number, in
-        any campaign, and the minimum gap since the last one that may have rung.
+        The rules are judged in the transaction that writes: the number is not on the
+        do-not-call list, no attempt on it is open, in any campaign, the minimum gap since the
+        last one that may have rung is over, and `judge` has nothing against it.
 
         Cancellation:
             It may have been written or not; `take_back` must follow.
         """
+
+    async def history(self, phone_number: str) -> History:
+        """What is known of a number, over all campaigns."""
+
+    async def contact(self, campaign: int, phone_number: str) -> Candidate | None:
+        """The contact of a campaign at a number."""
+
+    async def judge_again(self, campaign: int) -> None:
+        """After other rules: whoever the old ones skipped or deferred is judged anew."""
 
     async def take_back(
         self, campaign: int, candidate: Candidate, attempt_id: str

@@ -54,6 +54,9 @@ class Candidate:
     from_number: str | None = attrs.field(default=None, repr=False)
     agent_id: str | None = None
     expires_at: datetime | None = None
+    timezone: str | None = None
+    consent: bool | None = None
+    consent_at: datetime | None = None
     suspect: bool = False
     """Whether it looked as if a rule held it: worth a look before it waits for its turn."""
     again: bool = False

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from hamsa_async.dialer.journal.rules_tables import TABLES
 from hamsa_async.dialer.journal.sql import transaction
 from hamsa_async.errors import JournalError
 
@@ -99,7 +100,8 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         data TEXT
     );
     """,
-    2: """
+    2: TABLES,
+    3: """
     ALTER TABLE identity ADD COLUMN looked_from INTEGER;
     ALTER TABLE identity ADD COLUMN looked_to INTEGER;
     ALTER TABLE campaigns ADD COLUMN asked TEXT;

@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeVar
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks
-from hamsa_async.dialer.journal.dialing import GAP, MIN_GAP, NUMBER_OPEN, Scribe
+from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
 from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
 from hamsa_async.dialer.journal.ending import open_calls
 from hamsa_async.dialer.journal.examination import problems_in
@@ -40,8 +40,10 @@ from hamsa_async.dialer.journal.records import (
     StagedList,
     Verdict,
 )
+from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.suppression import Suppressions
 from hamsa_async.dialer.journal.thread import ThreadedConnection, opened
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.journal.writer import GroupWriter
@@ -52,6 +54,8 @@ from hamsa_async.dialer.machine import (
     OPEN_ATTEMPTS,
     ContactState,
 )
+from hamsa_async.dialer.policy import History
+from hamsa_async.dialer.policy.judging import FINAL_RULES as RULES
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import CampaignRunningError, JournalError
 
@@ -71,8 +75,8 @@ _SUSPECT: Final = (
     " AND k.attempt IS NULL)"
 )
 _CANDIDATE: Final = (
-    "SELECT id, row, phone_number, params, from_number, agent_id, expires_at,"
-    f" {_SUSPECT}, state = '{ContactState.RETRY}' FROM contacts"
+    "SELECT id, row, phone_number, params, from_number, agent_id, expires_at, timezone, consent,"
+    f" consent_at, {_SUSPECT}, state = '{ContactState.RETRY}' FROM contacts"
 )
 # In the order in which they get their turn: fresh ones before those tried again.
 _WAITING: Final = (ContactState.DEFERRED, ContactState.RETRY)
@@ -81,6 +85,15 @@ _NEXT_DUE: Final = "SELECT due_at, coalesce(reason, state) FROM contacts WHERE c
 _FREED_BY_TIME: Final = (
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
     f" AND a.state IN ({quoted(IN_DOUBT)}))"
+)
+# What other rules may see otherwise. What the list says of itself stays.
+_JUDGE_AGAIN_SKIPPED: Final = (
+    f"UPDATE contacts SET state = '{ContactState.PENDING}', reason = NULL, detail = NULL"
+    f" WHERE campaign = ? AND state = '{ContactState.SKIPPED}' AND reason IN ({quoted(RULES)})"
+)
+_JUDGE_AGAIN_DEFERRED: Final = (
+    f"UPDATE contacts SET due_at = max(?, coalesce(not_before, 0)) WHERE campaign = ?"
+    f" AND state = '{ContactState.DEFERRED}' AND due_at > ?"
 )
 _CAMPAIGN: Final = "SELECT id, name, settings, loaded, created_at FROM campaigns"
 _REPORT: Final = (
@@ -117,6 +130,8 @@ class SqliteJournal:
         self._stages: dict[int, ListStage] = {}
         self._locks = CampaignLocks(path)
         self._scribes: dict[int, Scribe] = {}
+        self.suppressions: Suppressions = Suppressions(writer, reader, clock)
+        """Who is not called, in any campaign."""
 
     @classmethod
     async def open(
@@ -395,13 +410,42 @@ class SqliteJournal:
         first = min((each for each in found if each is not None), default=None)
         return None if first is None else (to_moment(first[0]), first[1])
 
-    async def hold(self, campaign: int, candidate: Candidate) -> Held | None:
-        return await self._step(campaign, Scribe.hold, candidate)
+    async def hold(
+        self, campaign: int, candidate: Candidate, judge: Judge | None = None
+    ) -> Held | None:
+        return await self._step(campaign, Scribe.hold, candidate, judge)
 
     async def intend(
-        self, campaign: int, candidate: Candidate, attempt_id: str
+        self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
     ) -> DialerEvent | Held:
-        return await self._step(campaign, Scribe.intend, candidate, attempt_id)
+        return await self._step(campaign, Scribe.intend, candidate, attempt_id, judge)
+
+    async def history(self, phone_number: str) -> History:
+        return await self._reader.run(lambda connection: history_of(connection, phone_number))
+
+    async def contact(self, campaign: int, phone_number: str) -> Candidate | None:
+        found = await self._candidates(
+            "campaign = ? AND phone_number = ? ORDER BY state = 'skipped', id LIMIT 1",
+            campaign,
+            phone_number,
+            now=self._clock(),
+        )
+        return found[0] if found else None
+
+    async def standing_of(self, campaign: int, phone_number: str) -> tuple[str, str | None] | None:
+        """The state and the reason of a campaign's contact at a number."""
+        found = await self._one(
+            "SELECT state, reason FROM contacts WHERE campaign = ? AND phone_number = ?"
+            " ORDER BY state = 'skipped', id LIMIT 1",
+            campaign,
+            phone_number,
+        )
+        return None if found is None else (found[0], found[1])
+
+    async def judge_again(self, campaign: int) -> None:
+        now = to_millis(self._clock())
+        await self._execute(_JUDGE_AGAIN_SKIPPED, campaign)
+        await self._execute(_JUDGE_AGAIN_DEFERRED, now, campaign, now)
 
     async def take_back(
         self, campaign: int, candidate: Candidate, attempt_id: str
@@ -573,8 +617,8 @@ def _moment(millis: int | None) -> datetime | None:
 
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:
-    contact, place, phone_number, params, from_number, agent_id, expires_at, *judged = row
-    suspect, again = map(bool, judged)
+    contact, place, phone_number, params, from_number, agent_id, expires_at, *more = row
+    timezone, consent, consent_at, suspect, again = more
     return Candidate(
         id=contact,
         row=place,
@@ -583,8 +627,11 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         from_number=from_number,
         agent_id=agent_id,
         expires_at=_moment(expires_at),
-        suspect=suspect,
-        again=again,
+        timezone=timezone,
+        consent=None if consent is None else bool(consent),
+        consent_at=_moment(consent_at),
+        suspect=bool(suspect),
+        again=bool(again),
     )
 
 

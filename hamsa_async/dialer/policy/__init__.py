@@ -1,9 +1,32 @@
-"""The rules that say who may be called when. So far there is one pack, and it has no rule."""
+"""The rules that say who may be called when: packs as data, and what they say of a person."""
 
-from collections.abc import Mapping
-from typing import Final
+from hamsa_async.dialer.policy.hours import HORIZON, LAST_START
+from hamsa_async.dialer.policy.judging import (
+    NOTHING_KNOWN,
+    Finding,
+    History,
+    Judgement,
+    Person,
+    Policy,
+    Refusal,
+)
+from hamsa_async.dialer.policy.pack import Pack
+from hamsa_async.dialer.policy.pack_file import read_pack
+from hamsa_async.dialer.policy.packs import PACKS, find_pack, read_policy
 
-PACKS: Final[Mapping[str, str]] = {
-    "none": "No rule but the safety ones: one open attempt per number, and the minimum gap.",
-}
-"""Each pack's name and what it does, in a line."""
+__all__ = [
+    "HORIZON",
+    "LAST_START",
+    "NOTHING_KNOWN",
+    "PACKS",
+    "Finding",
+    "History",
+    "Judgement",
+    "Pack",
+    "Person",
+    "Policy",
+    "Refusal",
+    "find_pack",
+    "read_pack",
+    "read_policy",
+]

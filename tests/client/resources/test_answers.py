@@ -25,8 +25,9 @@ from hamsa_async._answers import (
     reads,
     writes,
 )
-from hamsa_async._wire import Answer, parse_call
+from hamsa_async._wire import parse_call
 from hamsa_async.models import AgentDetails, ConversationSummary, PhoneNumber
+from hamsa_async.options import Answer
 
 
 def answer(data: Any, **beside: Any) -> Answer:

@@ -1,0 +1,142 @@
+"""Contact lists at the command line: how they are read, what is said of them, what is no row."""
+
+import csv
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TextIO
+
+from hamsa_async.cli.arguments import read_naming
+from hamsa_async.cli.options import ListOptions
+from hamsa_async.cli.output import complain, people, shown
+from hamsa_async.dialer import ContactList
+from hamsa_async.dialer.columns import PHONE, Columns
+from hamsa_async.dialer.contacts import Row
+from hamsa_async.dialer.contract import Contract, render
+from hamsa_async.dialer.report import harmless
+from hamsa_async.errors import ContactListError
+from hamsa_async.models import AgentDetails
+
+_DEFAULT: Final = Path("invalid.csv")
+_RENDERED: Final = 300  # characters of a text that are shown
+_HEADER: Final = ["line", "column", "code", "text", "detail"]
+
+
+class InvalidRows:
+    """Writes rows that are no contacts to a file; makes none where there are none.
+
+    Args:
+        path: The file that was asked for. By default `invalid.csv`, which is never written over
+            a file that is not of this kind.
+        wanted: Whether to write any at all where none was asked for.
+    """
+
+    def __init__(self, path: Path | None, *, wanted: bool = True) -> None:
+        self._path = path or _DEFAULT
+        self._asked = path is not None
+        self._wanted = wanted or self._asked
+        self._file: TextIO | None = None
+        self._writer: Any = None
+        self.count: int = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            rows = (
+                "1 row is no contact" if self.count == 1 else f"{self.count} rows are no contacts"
+            )
+            people().print(f"{rows}: see {self._path}", style="yellow")
+
+    def add(self, row: Row) -> None:
+        """Write one down.
+
+        Raises:
+            ContactListError: The file cannot be written.
+        """
+        self.count += 1
+        if not self._wanted:
+            return
+        try:
+            if self._file is None and not self._begin():
+                return
+            # The number stays what it is, as in the report: it is no formula.
+            text = row.text if row.reason is None or self._is_number(row) else harmless(row.text)
+            self._writer.writerow([row.line or row.row, row.column, row.reason, text, row.detail])
+        except OSError as error:
+            raise ContactListError(
+                f"{self._path} cannot be written ({error.strerror}): name another file with"
+                " --invalid"
+            ) from None
+
+    @staticmethod
+    def _is_number(row: Row) -> bool:
+        return row.column == PHONE or row.text == row.phone_number
+
+    def _begin(self) -> bool:
+        if not self._asked and not self._may_replace():
+            self._wanted = False
+            complain(f"{self._path} is a file of yours: name another one with --invalid")
+            return False
+        self._file = self._path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(_HEADER)
+        return True
+
+    def _may_replace(self) -> bool:
+        if not self._path.exists():
+            return True
+        with self._path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline(200).strip() == ",".join(_HEADER)
+
+
+def list_of(path: Path, options: ListOptions, invalid: InvalidRows) -> ContactList:
+    """The list that was named, to be read as was said."""
+    return ContactList(
+        path,
+        naming=read_naming(options.map, options.ignore),
+        sheet=options.sheet,
+        header_row=options.header_row,
+        on_invalid=invalid.add,
+    )
+
+
+def tell_about_columns(columns: Columns) -> None:
+    """Say what was taken for what."""
+    console = people()
+    for notice in columns.notices:
+        console.print(shown(notice), style="yellow")
+    for field, header in columns.choices.items():
+        if field != header:
+            console.print(f"column {shown(header)!r} is taken for {field}", style="dim")
+    if columns.ignored:
+        console.print(f"columns {shown(', '.join(columns.ignored))}: ignored", style="dim")
+    if columns.unused:
+        unused = shown(", ".join(columns.unused))
+        console.print(
+            f"columns {unused}: reserved for rules that this version does not have; not used",
+            style="yellow",
+        )
+
+
+def tell_about_contract(agent: AgentDetails, contract: Contract) -> None:
+    """Say how a list fits an agent, and show what the first person would hear."""
+    console = people()
+    for breach in contract.breaches:
+        console.print(shown(breach), style="bold yellow")
+    if contract.unused:
+        console.print(
+            f"the agent asks for none of: {shown(', '.join(contract.unused))}", style="dim"
+        )
+    if not contract.variables:
+        return
+    for what, text in (("greeting", agent.greeting_message), ("preamble", agent.preamble)):
+        if text:
+            filled = render(text, contract.first)[:_RENDERED]
+            console.print(f"{what}, row 1: {shown(filled)}", style="dim")

@@ -1,0 +1,107 @@
+"""The contract between a list and the agent: every variable of its texts has a value in each row.
+
+Pure. Hamsa checks none of it: a variable without a value is spoken as it stands, or left out.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from hamsa_async.dialer.contacts import Row
+
+
+@attrs.frozen(kw_only=True)
+class Contract:
+    """How a list and an agent fit together.
+
+    Attributes:
+        variables: What the agent's texts ask for, in their order.
+        missing: Those that no column and no param of the campaign gives.
+        empty: How many rows to be called give no value, by variable.
+        unused: Columns passed to the agent that its texts do not ask for.
+        first: The params of the first row that is to be called, to be looked at.
+    """
+
+    variables: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    empty: Mapping[str, int] = attrs.field(factory=dict)
+    unused: tuple[str, ...] = ()
+    first: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+
+    @property
+    def breaches(self) -> list[str]:
+        """What is missing, each as a sentence for people; empty: they fit."""
+        return [
+            *(
+                f"the agent asks for {{{{{name}}}}}, and no column or --param gives it"
+                for name in self.missing
+            ),
+            *(
+                f"the agent asks for {{{{{name}}}}}, which is empty in {count}"
+                f" row{'s' if count > 1 else ''}"
+                for name, count in self.empty.items()
+            ),
+        ]
+
+
+class ContractCheck:
+    """Compares a list with an agent while the list is read.
+
+    Args:
+        variables: What the agent's texts ask for.
+        given: Params of the campaign, which every call gets.
+    """
+
+    def __init__(self, variables: Iterable[str], given: Mapping[str, Any]) -> None:
+        self.variables: tuple[str, ...] = tuple(variables)
+        self._given = {name for name, value in given.items() if not _is_empty(value)}
+        self._asked = [name for name in self.variables if name not in self._given]
+        self._seen: set[str] = set()
+        self._empty: Counter[str] = Counter()
+        self._rows = 0
+        self._first: Mapping[str, Any] = {}
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Look at some more rows. Only those that are to be called count."""
+        for row in rows:
+            if row.state in {"pending", "deferred"}:
+                self.add_params(row.params)
+
+    def add_params(self, params: Mapping[str, Any]) -> None:
+        """Look at what one more person's call would be given."""
+        self._first = self._first if self._rows else params
+        self._rows += 1
+        self._seen.update(params)
+        for name in self._asked:
+            if _is_empty(params.get(name)):
+                self._empty[name] += 1
+
+    def result(self) -> Contract:
+        """What was found."""
+        missing = [name for name in self._asked if name not in self._seen or not self._rows]
+        return Contract(
+            variables=self.variables,
+            missing=tuple(missing),
+            empty={
+                name: self._empty[name]
+                for name in self._asked
+                if self._empty[name] and name not in missing
+            },
+            unused=tuple(sorted(self._seen - set(self.variables))),
+            first=self._first,
+        )
+
+
+def render(text: str, params: Mapping[str, Any]) -> str:
+    """A text of the agent's with its variables filled in; those without a value stay."""
+    for name, value in params.items():
+        if not _is_empty(value):
+            for written in (f"{{{{{name}}}}}", f"{{{{ {name} }}}}"):
+                text = text.replace(written, str(value))
+    return text
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

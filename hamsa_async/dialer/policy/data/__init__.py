@@ -1,0 +1,1 @@
+"""The packs that are shipped, as TOML: data, not code."""
