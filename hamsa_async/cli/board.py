@@ -72,6 +72,8 @@ _NOTABLE: Final = frozenset(
         EventKind.FOUND,
         EventKind.ABSENT,
         EventKind.REVIEWED,
+        EventKind.PAUSED,
+        EventKind.RESUMED,
         EventKind.LOOK_FAILED,
         EventKind.LOOKED,
     }
@@ -297,6 +299,8 @@ def describe(event: DialerEvent) -> str:
         EventKind.FOUND: f"its call was found ({event.data.get('evidence')})",
         EventKind.ABSENT: f"there was no call, as is believed ({event.data.get('evidence')})",
         EventKind.REVIEWED: f"for review, it may have rung ({event.data.get('evidence')})",
+        EventKind.PAUSED: "paused by another process: nobody is dialed",
+        EventKind.RESUMED: "goes on",
         EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
         EventKind.LOOKED: "the list of calls can be read again",
     }

@@ -110,6 +110,9 @@ class RunOptions:
         accept_changes: Take over a list or settings that differ from the journal's.
         no_wait: End with 7 rather than wait for contacts that are due later, or for the ends of
             calls.
+        webhook_url: Where Hamsa is to send each call's events, HTTPS; `hamsa serve` takes them. The
+            master secret is read from HAMSA_WEBHOOK_SECRET.
+        max_calls: The most calls over the campaign's whole life; then the run ends with 5.
         no_sweep: Dial though it is not known whom others have called. Without it the project's
             calls are listed first, and a run that cannot list them does not start.
         yes: Ask nothing. Needed where there is no terminal.
@@ -134,6 +137,8 @@ class RunOptions:
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False
     no_wait: bool = False
+    webhook_url: str | None = None
+    max_calls: int | None = None
     no_sweep: bool = False
     yes: Annotated[bool, Parameter(name=("--yes", "-y"))] = False
     as_json: Annotated[bool, Parameter(name="--json")] = False

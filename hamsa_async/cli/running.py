@@ -32,6 +32,7 @@ from hamsa_async.cli.exits import Exit, after_failure, after_run
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
 from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, people, print_json, shown
+from hamsa_async.cli.serving import webhook_secrets
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.summary import Summary
 from hamsa_async.client import HamsaClient
@@ -68,7 +69,11 @@ async def run_campaign(contacts: Path | None, options: RunOptions, reading: List
     if not options.yes and not can_ask():
         raise ConfigurationError("there is no terminal to ask: --yes is needed")
     journal = find_journal(options.journal, make_folder=True)
-    async with _client(options) as client, Dialer(client, journal=journal) as dialer:
+    secrets = None if options.webhook_url is None else webhook_secrets()
+    async with (
+        _client(options) as client,
+        Dialer(client, journal=journal, webhook_secrets=secrets) as dialer,
+    ):
         campaign = await _campaign(options, reading, name, dialer, new=contacts is not None)
         return await _Work(dialer, campaign, contacts, journal, options, reading).do()
 
@@ -191,6 +196,8 @@ async def _campaign(
         delivery=options.delivery or kept.get("delivery", Delivery.AT_MOST_ONCE),
         lag=timedelta(seconds=options.lag),
         sweep=not options.no_sweep,
+        webhook_url=options.webhook_url,
+        max_calls=options.max_calls,
     )
 
 

@@ -14,7 +14,9 @@ from hamsa_async.models import (
     ConversationSummary,
     Page,
     Project,
+    WebhookAuth,
 )
+from hamsa_async.models.webhooks import WebhookEvent
 
 
 class VoiceAgentsApi(Protocol):
@@ -57,6 +59,37 @@ class ConversationsApi(Protocol):
 
     async def get(self, conversation_id: str) -> Conversation:
         """Read one call in full."""
+
+
+class WebhookDelivery(Protocol):
+    """What came by a webhook, proven to be from who it says; `webhooks.Delivery` is one."""
+
+    @property
+    def key(self) -> str:
+        """The same for every delivery of the same event."""
+
+    @property
+    def body(self) -> bytes:
+        """What came, as it came."""
+
+    @property
+    def reference(self) -> str | None:
+        """The call that its secret was made for."""
+
+    @property
+    def received_at(self) -> datetime:
+        """When, by our clock."""
+
+    @property
+    def event(self) -> WebhookEvent:
+        """The same, read."""
+
+
+class CallSecrets(Protocol):
+    """Makes the secret that a call's webhooks show; `webhooks.Secrets` does."""
+
+    def auth_for(self, reference: str) -> WebhookAuth:
+        """Make the secret of one call."""
 
 
 class ProjectsApi(Protocol):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from hamsa_async._urls import check_url
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
 from hamsa_async.dialer.policy import Policy, read_policy
@@ -70,9 +71,9 @@ def _is_caller(number: object) -> bool:
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate`, `concurrency`, `live_calls`, `lag` and `sweep` are dials of a run: they may differ
-    from run to run. All other settings belong to the campaign, and a run with others must accept
-    the change.
+    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url` and `max_calls` are dials of
+    a run: they may differ from run to run. All other settings belong to the campaign, and a run
+    with others must accept the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -124,6 +125,14 @@ class Campaign:
     """How late the list of calls may show one. Absence is believed of two looks this far apart;
     shorter is riskier."""
 
+    webhook_url: str | None = None
+    """Where the API is to send each call's events; `hamsa serve` takes them. HTTPS, or a host on
+    this machine. Without it the ends of calls are seen in the list, only later."""
+
+    max_calls: int | None = None
+    """The most calls over the campaign's whole life, those that may have rung included. The run
+    ends when they are made."""
+
     sweep: bool = True
     """Whether the project's calls are looked at before the first dial, so that nobody is called
     whom others have called. A run that cannot look does not start."""
@@ -140,9 +149,11 @@ class Campaign:
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             msg = "rate must be more than 0 call starts per second, or None for unpaced"
             raise ConfigurationError(msg)
-        for name in ("concurrency", "live_calls", "max_attempts"):
+        if self.webhook_url is not None:
+            check_url(self.webhook_url, what="webhook_url")
+        for name in ("concurrency", "live_calls", "max_attempts", "max_calls"):
             value = getattr(self, name)
-            if value is None and name == "live_calls":
+            if value is None and name in {"live_calls", "max_calls"}:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigurationError(f"{name} must be a whole number, 1 or more")

@@ -9,18 +9,24 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from hamsa_async._masking import mask_text
-from hamsa_async.dialer.api import Api
+from hamsa_async.dialer.api import Api, CallSecrets
 from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.contract import Contract, ContractCheck
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.host import PROBE_EVERY
+from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList, Verdict
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import AttemptState, ContactState
-from hamsa_async.dialer.observer import LONGEST_CALL, LOOK_EVERY, Observer
+from hamsa_async.dialer.observer import (
+    LONGEST_CALL,
+    LOOK_EVERY,
+    LOOK_EVERY_BESIDE_WEBHOOKS,
+    Observer,
+)
 from hamsa_async.dialer.others import look_for_others
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
@@ -69,6 +75,8 @@ class Dialer:
             15 seconds, and every second where the server is on this machine.
         settle_every: How often doubts are looked into. By default every minute, and every second
             where the server is on this machine.
+        webhook_secrets: What the secrets of calls' webhooks are made from, for campaigns with a
+            `webhook_url`; a `Secrets` with a master secret.
         create: Whether to make a journal that is not there.
     """
 
@@ -81,6 +89,7 @@ class Dialer:
         probe_every: timedelta = PROBE_EVERY,
         look_every: timedelta | None = None,
         settle_every: timedelta | None = None,
+        webhook_secrets: CallSecrets | None = None,
         create: bool = True,
     ) -> None:
         self._client = client
@@ -89,6 +98,7 @@ class Dialer:
         self._probe_every = probe_every
         self._look_every = look_every
         self._settle_every = settle_every
+        self._webhook_secrets = webhook_secrets
         self._create = create
         self._opened: Journal | None = None
         self._project: Project | None = None
@@ -450,13 +460,17 @@ class Dialer:
         run.loaded = loaded
         journal, campaign = self.journal, loaded.record.id
         await self._claim(loaded.record)
+        observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
+        secrets = self._secrets_for(loaded.campaign)
         runner = Runner(
             journal,
             campaign,
             loaded.campaign,
             self._client.voice_agents,
-            observer=self._observer(run, loaded),
-            reconciler=self._reconciler(run, loaded),
+            observer=observer,
+            reconciler=reconciler,
+            inbox=None if secrets is None else Inbox(journal, campaign, observer, reconciler),
+            webhook_auth=None if secrets is None else secrets.auth_for,
             longest=_longest(loaded.agent),
             tell=run.tell,
             ready=run.ready,
@@ -464,6 +478,7 @@ class Dialer:
             clock=self._clock,
             probe_every=self._probe_every,
         )
+        await journal.ask(campaign, None)  # to run it is to let it go on
         run_id, event = await journal.begin_run(campaign)
         run.tell(event)
         try:
@@ -488,8 +503,16 @@ class Dialer:
         run.counts = await journal.counts(campaign)
         run.tell(await journal.end_run(run_id, campaign, finish.ending, finish.reason))
 
+    def _secrets_for(self, campaign: Campaign) -> CallSecrets | None:
+        if campaign.webhook_url is None:
+            return None
+        if self._webhook_secrets is None:
+            raise ConfigurationError("a campaign with a webhook_url needs webhook_secrets")
+        return self._webhook_secrets
+
     def _observer(self, run: Run, loaded: Loaded) -> Observer:
-        near = _LOOK_NEAR if self._client.config.is_loopback else LOOK_EVERY
+        far = LOOK_EVERY if loaded.campaign.webhook_url is None else LOOK_EVERY_BESIDE_WEBHOOKS
+        near = _LOOK_NEAR if self._client.config.is_loopback else far
         return Observer(
             self.journal,
             loaded.record.id,

@@ -30,6 +30,9 @@ LEEWAY: Final = timedelta(minutes=15)
 LOOK_EVERY: Final = timedelta(seconds=15)
 """How often the list is read while calls are open."""
 
+LOOK_EVERY_BESIDE_WEBHOOKS: Final = timedelta(minutes=5)
+"""The same where webhooks say it sooner: for those that get lost."""
+
 _ROWS: Final = 200  # the most that the API gives at once
 # How much earlier or later than we think a call may stand in the list: the server's own word may
 # be rounded; where it gave none, its clock is not ours.
@@ -132,6 +135,18 @@ class Observer:
         if not self._open:
             self._something.clear()
         return bool(self._open)
+
+    async def heard(self, attempt_id: str) -> bool:
+        """A call is said to be over: look at it; whether there is nothing more to see."""
+        calls = await self._journal.open_calls(self._id)
+        call = next((call for call in calls if call.attempt_id == attempt_id), None)
+        if call is None:
+            return True
+        conversation = await self._read(call)
+        if conversation is None or not conversation.has_ended:
+            return False
+        await self._end(call, _end_of(call, None, conversation, self._clock()))
+        return True
 
     async def _open_calls(self) -> Sequence[OpenCall]:
         before = set(self._open)

@@ -48,6 +48,10 @@ BY_WORD: Final[Mapping[str, Any]] = {"kind": "person"}
 """The evidence where a person has said it."""
 
 
+BY_WEBHOOK: Final[Mapping[str, Any]] = {"kind": "webhook"}
+"""The evidence where the attempt's own webhook has said it."""
+
+
 def _nothing() -> None:
     return
 
@@ -134,6 +138,23 @@ class Reconciler:
             await asyncio.sleep(self._every.total_seconds())
             await self.look()
 
+    async def heard(self, attempt_id: str, call_id: str | None) -> None:
+        """A webhook of an attempt in doubt came: there is a call, and this may be its id."""
+        records = {each.attempt_id: each for each in await self._journal.doubts(self._id)}
+        record = records.get(attempt_id)
+        if record is None or call_id is None:
+            return
+        try:
+            conversation = await self._api.get(call_id)
+            verdict = by_word(record, conversation, evidence=BY_WEBHOOK)
+        except CampaignError:
+            return  # what is said of another call proves nothing of this one
+        except DialerError:
+            raise
+        except HamsaError:
+            return
+        await self._settle(record, verdict)
+
     async def look(self, *, review: bool = False) -> None:
         """Look into each doubt once; with `review`, also into those left to a person."""
         for record in await self._unknown(review=review):
@@ -166,6 +187,9 @@ class Reconciler:
                 first = _as_json(settled.first_look)
                 await self._journal.note_look(record.attempt_id, first, evidence_of(settled))
             return
+        await self._settle(record, verdict)
+
+    async def _settle(self, record: DoubtRecord, verdict: Verdict) -> None:
         event = await self._journal.settle_doubt(self._id, record.attempt_id, verdict)
         if event is None:
             return
@@ -241,8 +265,10 @@ def placed(
     )
 
 
-def by_word(record: DoubtRecord, conversation: Conversation) -> Verdict:
-    """The verdict of a person who says which call an attempt became.
+def by_word(
+    record: DoubtRecord, conversation: Conversation, *, evidence: Mapping[str, Any] = BY_WORD
+) -> Verdict:
+    """The verdict where it is said which call an attempt became.
 
     Raises:
         CampaignError: The call carries another reference, or went to another number.
@@ -254,7 +280,7 @@ def by_word(record: DoubtRecord, conversation: Conversation) -> Verdict:
         raise CampaignError(f"call {conversation.id} is that of another attempt, {reference}")
     if ours is not None and number is not None and not same_number(ours, number):
         raise CampaignError(f"call {conversation.id} went to another number")
-    return placed(record, conversation.id, conversation.created_at, BY_WORD)
+    return placed(record, conversation.id, conversation.created_at, evidence)
 
 
 def evidence_of(settled: Settled) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import enum
 import itertools
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -24,9 +24,11 @@ from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
+from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
+    Asked,
     AttemptState,
     Happening,
     attempt_after,
@@ -37,7 +39,7 @@ from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
 from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
-from hamsa_async.models import Call, CallRequest
+from hamsa_async.models import Call, CallRequest, WebhookAuth
 
 CALLS_OPEN: Final = "calls_open"
 """Why a run waits, or ends, when only the ends of placed calls are outstanding."""
@@ -47,6 +49,7 @@ DOUBTS_OPEN: Final = "unknown"
 
 _READ_AHEAD: Final = 200  # contacts read at once
 _REASON_LIMIT: Final = 200
+_LISTEN_EVERY: Final = 0.5  # seconds; whoever pauses a campaign wants to see it paused
 _LOOK_AT_CLOCK: Final = 1.0  # seconds; the wall clock may be set, and a laptop may sleep
 
 
@@ -128,6 +131,8 @@ class Runner:
         api: Places the calls.
         observer: Sees how they end.
         reconciler: Settles doubts.
+        inbox: Acts on what webhooks said, where there are any.
+        webhook_auth: Makes the secret of an attempt's webhooks.
         longest: How long a call by the campaign's agent can last.
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
@@ -145,6 +150,8 @@ class Runner:
         *,
         observer: Observer,
         reconciler: Reconciler,
+        inbox: Inbox | None = None,
+        webhook_auth: Callable[[str], WebhookAuth] | None = None,
         longest: timedelta,
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
@@ -169,9 +176,15 @@ class Runner:
         self._settled = asyncio.Event()
         self._observer = observer
         self._reconciler = reconciler
+        self._inbox = inbox
+        self._webhook_auth = webhook_auth
+        self._budget = campaign.max_calls
+        self._calls = 0
         observer.changed = reconciler.changed = self._settled.set
         reconciler.found = observer.placed
         self._longest = longest
+        self._may_dial = asyncio.Event()
+        self._may_dial.set()
         self._told_waiting: Mapping[str, Any] = {}
         self._is_over = False
         self._finish: Finish | None = None
@@ -194,11 +207,9 @@ class Runner:
         """
         await self._observer.begin()
         await self._reconciler.begin()
+        self._calls = await self._journal.calls_made(self._id)
         async with contextlib.aclosing(self._source):
-            watching = [
-                asyncio.create_task(self._beside(watch))
-                for watch in (self._observer.watch, self._reconciler.watch)
-            ]
+            watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
             try:
                 await self._pull.run()
             finally:
@@ -209,6 +220,30 @@ class Runner:
             if not each.cancelled():
                 each.result()
         return self._finish or Finish(ending=Ending.DONE)
+
+    def _watches(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        yield self._observer.watch
+        yield self._reconciler.watch
+        yield self._listen
+        if self._inbox is not None:
+            yield self._inbox.watch
+
+    async def _listen(self) -> None:
+        """Hear what is asked from outside: no intent is written since it was."""
+        while True:
+            asked = await self._journal.asked(self._id)
+            if asked is Asked.STOP:
+                self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
+            if (asked is Asked.PAUSE) == self._may_dial.is_set():
+                await self._note_paused(paused=asked is Asked.PAUSE)
+            await asyncio.sleep(_LISTEN_EVERY)
+
+    async def _note_paused(self, *, paused: bool) -> None:
+        if paused:
+            self._may_dial.clear()
+        else:
+            self._may_dial.set()
+        await self._note(EventKind.PAUSED if paused else EventKind.RESUMED, {})
 
     async def _beside(self, watch: Callable[[], Awaitable[None]]) -> None:
         """Watch; nobody more is dialed where what is seen cannot be written down."""
@@ -262,6 +297,7 @@ class Runner:
             # What is in hand is still pending on disk until its intent is written.
             for candidate in [each for each in batch if each.id not in self._in_hand]:
                 await self._ready()
+                await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
                 found = True
@@ -417,12 +453,16 @@ class Runner:
         """Write the intent down: the last thing before the request leaves."""
         if self._is_over or (self._host.unreachable and not dial.is_probe):
             raise _HeldBackError(None)
+        if self._budget is not None and self._calls >= self._budget:
+            self._end(Finish(ending=Ending.HALTED, reason=f"max_calls: {self._budget} were made"))
+            raise _HeldBackError(None)
         dial.step = _Step.INTENDING
         answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
         dial.step = _Step.INTENDED
+        self._calls += 1
         self._tell(answer)
         if dial.is_probe:
             self._host.probing()
@@ -458,6 +498,10 @@ class Runner:
             from_number=None if from_number == HAMSA_DEFAULT else from_number,
             params={**self._campaign.params, **candidate.params},
             reference=dial.attempt_id,
+            webhook_url=None if self._webhook_auth is None else self._campaign.webhook_url,
+            webhook_auth=None
+            if self._webhook_auth is None
+            else self._webhook_auth(dial.attempt_id),
         )
 
     def _placed(self, dial: _Dial, call: Call) -> Settlement:
@@ -472,6 +516,8 @@ class Runner:
 
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
+        if end.state in {AttemptState.NOT_SENT, AttemptState.REFUSED}:
+            self._calls -= 1
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
         if end.state is AttemptState.UNKNOWN:
             self._reconciler.lost()

@@ -57,7 +57,8 @@ _LOOK: Final = (
     "SELECT state, reason, EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number ="
     f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})) OR EXISTS (SELECT 1"
     " FROM calls AS k WHERE k.phone_number = contacts.phone_number AND k.attempt IS NULL),"
-    " EXISTS (SELECT 1 FROM suppressed AS s WHERE s.phone_number = contacts.phone_number)"
+    " EXISTS (SELECT 1 FROM suppressed AS s WHERE s.phone_number = contacts.phone_number),"
+    " (SELECT asked FROM campaigns AS p WHERE p.id = contacts.campaign)"
     " FROM contacts WHERE id = ?"
 )
 # An attempt may have rung at any moment up to its end.
@@ -150,9 +151,9 @@ class Scribe:
     ) -> Ruling | Held:
         """What the rules say of a contact that may be dialed; else it is moved and held."""
         found = connection.execute(_LOOK, (candidate.id,)).fetchone()
-        if found is None or found[0] not in DIALABLE:
-            return Held(event=None)
-        state, reason, was_called, is_suppressed = found
+        if found is None or found[0] not in DIALABLE or found[-1] is not None:
+            return Held(event=None)  # moved by somebody else, or the campaign is to pause
+        state, reason, was_called, is_suppressed, _ = found
         expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
         if expires_at is not None and expires_at <= now:
             values = (move(state, Happening.EXPIRED).value, EXPIRED, None, None, candidate.id)

@@ -8,13 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.records import (
+    AttemptRow,
     CallEnd,
     CampaignRecord,
     Candidate,
     DoubtRecord,
+    HeardEvent,
     Held,
     Identity,
     OpenCall,
@@ -26,7 +29,7 @@ from hamsa_async.dialer.journal.records import (
     Verdict,
 )
 from hamsa_async.dialer.journal.ruling import Judge
-from hamsa_async.dialer.machine import ContactState
+from hamsa_async.dialer.machine import Asked, ContactState
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.retries import Retries
 
@@ -189,6 +192,19 @@ class Journal(Protocol):
             It is written all the same.
         """
 
+    # -- what webhooks say
+
+    async def put(self, delivery: WebhookDelivery, /) -> None:
+        """Keep what a webhook said; one that is there already is not kept twice."""
+
+    async def waiting_events(
+        self, campaign: int, *, after: int, limit: int
+    ) -> Sequence[HeardEvent]:
+        """Events about a campaign's attempts that nobody has acted on, past a number."""
+
+    async def take_events(self, numbers: Iterable[int]) -> None:
+        """Write down that events were acted on."""
+
     # -- others
 
     async def looked(self) -> tuple[datetime | None, datetime | None]:
@@ -236,7 +252,27 @@ class Journal(Protocol):
             It is written all the same.
         """
 
+    # -- being told from outside
+
+    async def ask(self, campaign: int, what: Asked | None) -> None:
+        """Ask whoever dials a campaign to pause or to stop; `None`: to go on.
+
+        From then on no intent of it is written: what is not at the wire by now never is.
+        """
+
+    async def asked(self, campaign: int) -> Asked | None:
+        """What was asked of whoever dials a campaign."""
+
     # -- looking
+
+    def attempts(self, campaign: int) -> AsyncIterator[AttemptRow]:
+        """Every attempt of a campaign, oldest first, in short reads."""
+
+    async def owner_of(self, call_id: str) -> str | None:
+        """The attempt of any campaign that a call belongs to."""
+
+    async def calls_made(self, campaign: int) -> int:
+        """How many attempts of a campaign became a call, or may have."""
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         """Contacts by state; they add up to the rows of the list."""

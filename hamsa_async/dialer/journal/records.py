@@ -90,6 +90,34 @@ class Settlement:
 
 
 @attrs.frozen(kw_only=True)
+class HeardEvent:
+    """What a webhook said of an attempt's call."""
+
+    number: int
+    """Its place in the inbox."""
+    attempt_id: str
+    call_id: str | None
+    event: str | None
+    state: AttemptState
+    """Where the attempt stands."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptRow:
+    """An attempt and what it came to, for a proof."""
+
+    attempt_id: str
+    row: int
+    phone_number: str = attrs.field(repr=mask_number)
+    state: AttemptState
+    intended_at: datetime
+    ended_at: datetime | None
+    call_id: str | None
+    outcome: str | None
+    cost: float | None
+
+
+@attrs.frozen(kw_only=True)
 class SeenCall:
     """A call of the project, as the list shows it."""
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks
@@ -23,12 +24,15 @@ from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
 from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
 from hamsa_async.dialer.journal.ending import open_calls
 from hamsa_async.dialer.journal.examination import problems_in
+from hamsa_async.dialer.journal.inbox import put_delivery, take_events, waiting_events
 from hamsa_async.dialer.journal.listing import ListStage
 from hamsa_async.dialer.journal.records import (
+    AttemptRow,
     CallEnd,
     CampaignRecord,
     Candidate,
     DoubtRecord,
+    HeardEvent,
     Held,
     Identity,
     ListDifference,
@@ -52,6 +56,8 @@ from hamsa_async.dialer.machine import (
     IN_DOUBT,
     MAY_HAVE_RUNG,
     OPEN_ATTEMPTS,
+    Asked,
+    AttemptState,
     ContactState,
 )
 from hamsa_async.dialer.policy import History
@@ -101,6 +107,12 @@ _REPORT: Final = (
     " c.call_id, c.due_at, c.outcome, k.duration, k.cost, k.recording, k.result"
     " FROM contacts AS c LEFT JOIN calls AS k ON k.id = c.call_id"
     " WHERE c.campaign = ? AND c.id > ? ORDER BY c.id LIMIT ?"
+)
+_ATTEMPTS: Final = (
+    "SELECT a.id, c.row, a.phone_number, a.state, a.intended_at, a.ended_at, a.call_id, a.outcome,"
+    " k.cost FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
+    " LEFT JOIN calls AS k ON k.id = a.call_id"
+    " WHERE a.campaign = ? AND a.id > ? ORDER BY a.id LIMIT ?"
 )
 _EVENTS: Final = (
     "SELECT e.number, e.at, e.kind, p.name, c.row, e.attempt, e.data FROM events AS e"
@@ -467,6 +479,37 @@ class SqliteJournal:
     ) -> DialerEvent | None:
         return await self._step(campaign, Scribe.end_call, attempt_id, end, retries)
 
+    # -- what webhooks say
+
+    async def put(self, delivery: WebhookDelivery, /) -> None:
+        await self._writer.write(lambda connection: put_delivery(connection, delivery))
+
+    async def waiting_events(
+        self, campaign: int, *, after: int, limit: int
+    ) -> Sequence[HeardEvent]:
+        return await self._reader.run(
+            lambda connection: waiting_events(connection, campaign, after, limit)
+        )
+
+    async def take_events(self, numbers: Iterable[int]) -> None:
+        await self._writer.write(
+            lambda connection: take_events(connection, to_millis(self._clock()), numbers)
+        )
+
+    # -- being told from outside
+
+    async def ask(self, campaign: int, what: Asked | None) -> None:
+        await self._execute(
+            "UPDATE campaigns SET asked = ?, asked_at = ? WHERE id = ?",
+            what,
+            to_millis(self._clock()),
+            campaign,
+        )
+
+    async def asked(self, campaign: int) -> Asked | None:
+        found = await self._one("SELECT asked FROM campaigns WHERE id = ?", campaign)
+        return None if found is None or found[0] is None else Asked(found[0])
+
     # -- others
 
     async def looked(self) -> tuple[datetime | None, datetime | None]:
@@ -544,6 +587,25 @@ class SqliteJournal:
         return self._scribe(campaign).event(connection, now, kind, data=data)
 
     # -- looking
+
+    async def attempts(self, campaign: int) -> AsyncIterator[AttemptRow]:
+        last = ""
+        while found := await self._reader.fetch(_ATTEMPTS, campaign, last, _PAGE):
+            for row in found:
+                yield _attempt_row(row)
+            last = found[-1][0]
+
+    async def owner_of(self, call_id: str) -> str | None:
+        found = await self._one("SELECT id FROM attempts WHERE call_id = ?", call_id)
+        return None if found is None else str(found[0])
+
+    async def calls_made(self, campaign: int) -> int:
+        found = await self._one(
+            "SELECT count(*) FROM attempts WHERE campaign = ?"
+            f" AND state IN ({quoted(MAY_HAVE_RUNG)})",
+            campaign,
+        )
+        return int(found[0])
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         found = await self._reader.fetch(
@@ -653,6 +715,21 @@ def _report_row(row: tuple[Any, ...]) -> ReportRow:
         cost=cost,
         recording=recording,
         result=None if result is None else json.loads(result),
+    )
+
+
+def _attempt_row(row: tuple[Any, ...]) -> AttemptRow:
+    attempt, place, phone_number, state, intended_at, ended_at, call_id, outcome, cost = row
+    return AttemptRow(
+        attempt_id=attempt,
+        row=place,
+        phone_number=phone_number,
+        state=AttemptState(state),
+        intended_at=to_moment(intended_at),
+        ended_at=_moment(ended_at),
+        call_id=call_id,
+        outcome=outcome,
+        cost=cost,
     )
 
 
