@@ -28,6 +28,7 @@ from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
+    MAY_HAVE_RUNG,
     Asked,
     AttemptState,
     Happening,
@@ -178,7 +179,6 @@ class Runner:
         self._reconciler = reconciler
         self._inbox = inbox
         self._webhook_auth = webhook_auth
-        self._budget = campaign.max_calls
         self._calls = 0
         observer.changed = reconciler.changed = self._settled.set
         reconciler.found = observer.placed
@@ -372,11 +372,14 @@ class Runner:
         await self._settled.wait()
 
     async def _until_room(self) -> None:
-        """Keep to the number of calls that may be live at once."""
+        """Keep to the number of calls that may be live at once, and to that of all calls."""
         most = self._campaign.live_calls
-        if most is None:
-            return
-        while self._observer.live + len(self._in_hand) >= most:
+        while most is not None and self._observer.live + len(self._in_hand) >= most:
+            await self._until_settled()
+        most = self._campaign.max_calls
+        while most is not None and self._calls + len(self._in_hand) >= most:
+            if not self._in_hand:
+                self._end(Finish(ending=Ending.HALTED, reason=f"max_calls: {most} were made"))
             await self._until_settled()
 
     async def _until_reachable(self) -> None:
@@ -453,16 +456,12 @@ class Runner:
         """Write the intent down: the last thing before the request leaves."""
         if self._is_over or (self._host.unreachable and not dial.is_probe):
             raise _HeldBackError(None)
-        if self._budget is not None and self._calls >= self._budget:
-            self._end(Finish(ending=Ending.HALTED, reason=f"max_calls: {self._budget} were made"))
-            raise _HeldBackError(None)
         dial.step = _Step.INTENDING
         answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
         dial.step = _Step.INTENDED
-        self._calls += 1
         self._tell(answer)
         if dial.is_probe:
             self._host.probing()
@@ -516,8 +515,7 @@ class Runner:
 
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
-        if end.state in {AttemptState.NOT_SENT, AttemptState.REFUSED}:
-            self._calls -= 1
+        self._calls += end.state in MAY_HAVE_RUNG
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
         if end.state is AttemptState.UNKNOWN:
             self._reconciler.lost()
