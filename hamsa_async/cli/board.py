@@ -41,6 +41,10 @@ _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.PLACED: (ContactState.DIALING, ContactState.PLACED),
     EventKind.ENDED: (ContactState.PLACED, ContactState.DONE),
     EventKind.RETRIED: (ContactState.PLACED, ContactState.RETRY),
+    EventKind.TAKEN_OVER: (None, ContactState.PLACED),
+    EventKind.FOUND: (ContactState.UNKNOWN, ContactState.PLACED),
+    EventKind.ABSENT: (ContactState.UNKNOWN, ContactState.DEFERRED),
+    EventKind.REVIEWED: (ContactState.UNKNOWN, ContactState.REVIEW),
     EventKind.GIVEN_UP: (ContactState.RETRY, ContactState.DONE),
     EventKind.REFUSED: (ContactState.DIALING, ContactState.REFUSED),
     EventKind.RETURNED: (ContactState.DIALING, ContactState.PENDING),
@@ -53,6 +57,7 @@ _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
 _STEPS_AGAIN: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.RETURNED: (ContactState.DIALING, ContactState.RETRY),
     EventKind.DEFERRED: (ContactState.RETRY, ContactState.RETRY),
+    EventKind.ABSENT: (ContactState.UNKNOWN, ContactState.RETRY),
 }
 # In the order in which they get their turn.
 _WAITING: Final = (ContactState.PENDING, ContactState.DEFERRED, ContactState.RETRY)
@@ -63,6 +68,12 @@ _NOTABLE: Final = frozenset(
         EventKind.WAITING,
         EventKind.HOST_UNREACHABLE,
         EventKind.HOST_REACHABLE,
+        EventKind.TAKEN_OVER,
+        EventKind.FOUND,
+        EventKind.ABSENT,
+        EventKind.REVIEWED,
+        EventKind.PAUSED,
+        EventKind.RESUMED,
         EventKind.LOOK_FAILED,
         EventKind.LOOKED,
     }
@@ -284,6 +295,12 @@ def describe(event: DialerEvent) -> str:
         EventKind.WAITING: _waiting(event),
         EventKind.HOST_UNREACHABLE: "the server cannot be reached; trying now and then",
         EventKind.HOST_REACHABLE: "the server can be reached again",
+        EventKind.TAKEN_OVER: "was called by others; it is not called again",
+        EventKind.FOUND: f"its call was found ({event.data.get('evidence')})",
+        EventKind.ABSENT: f"there was no call, as is believed ({event.data.get('evidence')})",
+        EventKind.REVIEWED: f"for review, it may have rung ({event.data.get('evidence')})",
+        EventKind.PAUSED: "paused by another process: nobody is dialed",
+        EventKind.RESUMED: "goes on",
         EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
         EventKind.LOOKED: "the list of calls can be read again",
     }
@@ -293,6 +310,8 @@ def describe(event: DialerEvent) -> str:
 def _waiting(event: DialerEvent) -> str:
     live, until = event.data.get("live", 0), event.data.get("until")
     calls = "1 call" if live == 1 else f"{live} calls"
+    if until is None and not live:
+        return f"waiting until evidence settles what may have rung: {event.data.get('unknown')}"
     if until is None:
         return f"waiting for the end of {calls}"
     more = f", {calls} not ended" if live else ""

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ from hamsa_async.cli.exits import Exit, after_failure, after_run
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
 from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, people, print_json, shown
+from hamsa_async.cli.serving import webhook_secrets
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.summary import Summary
 from hamsa_async.client import HamsaClient
@@ -44,7 +46,7 @@ from hamsa_async.dialer import (
     Loaded,
     Run,
 )
-from hamsa_async.dialer.campaign import MAX_ATTEMPTS
+from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
 from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import PACKS, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS
@@ -69,7 +71,11 @@ async def run_campaign(contacts: Path | None, options: RunOptions, reading: List
     if not options.yes and not can_ask():
         raise ConfigurationError("there is no terminal to ask: --yes is needed")
     journal = find_journal(options.journal, make_folder=True)
-    async with _client(options) as client, Dialer(client, journal=journal) as dialer:
+    secrets = None if options.webhook_url is None else webhook_secrets()
+    async with (
+        _client(options) as client,
+        Dialer(client, journal=journal, webhook_secrets=secrets) as dialer,
+    ):
         campaign = await _campaign(options, reading, name, dialer, new=contacts is not None)
         return await _Work(dialer, campaign, contacts, journal, options, reading).do()
 
@@ -190,6 +196,11 @@ async def _campaign(
         live_calls=read_live_calls(options.live_calls, rate),
         retries=kept.get("retries", DEFAULT_ROWS) if retries is None else retries,
         max_attempts=options.max_attempts or kept.get("max_attempts", MAX_ATTEMPTS),
+        delivery=options.delivery or kept.get("delivery", Delivery.AT_MOST_ONCE),
+        lag=timedelta(seconds=options.lag),
+        sweep=not options.no_sweep,
+        webhook_url=options.webhook_url,
+        max_calls=options.max_calls,
     )
 
 

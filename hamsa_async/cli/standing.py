@@ -27,6 +27,8 @@ class Standing:
     reasons: Mapping[tuple[ContactState, str], int]
     outcomes: Mapping[tuple[ContactState, str], int]
     next_at: datetime | None
+    others_known_since: datetime | None
+    """How far back the journal knows of calls that others placed."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -56,6 +58,9 @@ class Standing:
                 {"state": state, "outcome": outcome, "count": count}
                 for (state, outcome), count in self.outcomes.items()
             ],
+            "others_known_since": None
+            if self.others_known_since is None
+            else self.others_known_since.isoformat(),
             "next_at": None if self.next_at is None else self.next_at.isoformat(),
         }
 
@@ -73,6 +78,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         reasons=await journal.reasons(record.id),
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
+        others_known_since=(await journal.looked())[0],
     )
 
 
@@ -81,6 +87,12 @@ def standing_table(standing: Standing) -> RenderableType:
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
         counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
+        Text(
+            "calls that others placed are not known"
+            if standing.others_known_since is None
+            else f"calls that others placed are known since {clock(standing.others_known_since)}",
+            style="dim",
+        ),
         Text(""),
     )
 

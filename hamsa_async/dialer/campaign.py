@@ -1,13 +1,16 @@
 """What a campaign is: its settings, validated when made."""
 
+import enum
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import attrs
 
+from hamsa_async._urls import check_url
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
 from hamsa_async.dialer.opt_out import DNC_FIELD
@@ -37,6 +40,16 @@ def _check_text(_instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -
         raise ConfigurationError(msg)
 
 
+class Delivery(enum.StrEnum):
+    """What a campaign promises about those whose call may or may not have been made."""
+
+    AT_MOST_ONCE = "at_most_once"
+    """Nobody is called again on the mere belief that there was no call."""
+    RECONCILED = "reconciled"
+    """Where two looks agree that there was no call, and nothing speaks against them, there was
+    none. A call that the list shows later still has rung all the same."""
+
+
 def _callers(given: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
     if given is None or isinstance(given, str):
         return given
@@ -59,8 +72,9 @@ def _is_caller(number: object) -> bool:
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate`, `concurrency` and `live_calls` are dials of a run: they may differ from run to run.
-    All other settings belong to the campaign, and a run with others must accept the change.
+    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url` and `max_calls` are dials of
+    a run: they may differ from run to run. All other settings belong to the campaign, and a run
+    with others must accept the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -108,6 +122,26 @@ class Campaign:
     retries: Sequence[str] = attrs.field(default=DEFAULT_ROWS, converter=_as_rows)
     """Who is tried again, and when; see `hamsa_async.dialer.retries`. `()`: nobody."""
 
+    delivery: str = "at_most_once"
+    """What becomes of a contact whose call was looked for as well as can be, and not seen:
+    `at_most_once` leaves it to a person, `reconciled` calls it again. See `Delivery`."""
+
+    lag: timedelta = timedelta(minutes=15)
+    """How late the list of calls may show one. Absence is believed of two looks this far apart;
+    shorter is riskier."""
+
+    webhook_url: str | None = None
+    """Where the API is to send each call's events; `hamsa serve` takes them. HTTPS, or a host on
+    this machine. Without it the ends of calls are seen in the list, only later."""
+
+    max_calls: int | None = None
+    """The most calls over the campaign's whole life, those that may have rung included. The run
+    ends when they are made."""
+
+    sweep: bool = True
+    """Whether the project's calls are looked at before the first dial, so that nobody is called
+    whom others have called. A run that cannot look does not start."""
+
     max_attempts: int = MAX_ATTEMPTS
     """The most attempts that a contact gets, the first one included."""
 
@@ -120,12 +154,18 @@ class Campaign:
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             msg = "rate must be more than 0 call starts per second, or None for unpaced"
             raise ConfigurationError(msg)
-        for name in ("concurrency", "live_calls", "max_attempts"):
+        if self.webhook_url is not None:
+            check_url(self.webhook_url, what="webhook_url")
+        for name in ("concurrency", "live_calls", "max_attempts", "max_calls"):
             value = getattr(self, name)
-            if value is None and name == "live_calls":
+            if value is None and name in {"live_calls", "max_calls"}:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigurationError(f"{name} must be a whole number, 1 or more")
+        if self.delivery not in set(Delivery):
+            raise ConfigurationError(f"delivery must be {' or '.join(Delivery)}")
+        if self.lag < timedelta(0):
+            raise ConfigurationError("lag must not be negative")
         self.retry_table()
 
     @property
@@ -179,6 +219,7 @@ class Campaign:
             "dnc_field": self.dnc_field,
             "retries": list(self.retries),
             "max_attempts": self.max_attempts,
+            "delivery": self.delivery,
         }
 
 
@@ -186,5 +227,6 @@ SETTINGS_SINCE: Final[Mapping[str, Any]] = {
     "dnc_field": DNC_FIELD,
     "retries": list(DEFAULT_ROWS),
     "max_attempts": MAX_ATTEMPTS,
+    "delivery": "at_most_once",
 }
 """What a journal means that was written before there were these settings."""

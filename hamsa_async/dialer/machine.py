@@ -46,6 +46,13 @@ class AttemptState(enum.StrEnum):
     """It was in doubt, and is believed never to have become a call."""
 
 
+class Asked(enum.StrEnum):
+    """What whoever dials a campaign can be asked from outside."""
+
+    PAUSE = "pause"
+    STOP = "stop"
+
+
 class ContactState(enum.StrEnum):
     """Where one contact stands. Every row of a list is in exactly one of these."""
 

@@ -30,6 +30,9 @@ LEEWAY: Final = timedelta(minutes=15)
 LOOK_EVERY: Final = timedelta(seconds=15)
 """How often the list is read while calls are open."""
 
+LOOK_EVERY_BESIDE_WEBHOOKS: Final = timedelta(minutes=5)
+"""The same where webhooks say it sooner: for those that get lost."""
+
 _ROWS: Final = 200  # the most that the API gives at once
 # How much earlier or later than we think a call may stand in the list: the server's own word may
 # be rounded; where it gave none, its clock is not ours.
@@ -41,6 +44,10 @@ _LOOKS_FOR_DETAILS: Final = 3  # transcript and outcome may lag the end by some 
 _LOOKS_WITHOUT_ROW: Final = 4  # then the call itself is asked for
 
 
+def _nothing() -> None:
+    return
+
+
 class Observer:
     """Sees how a campaign's placed calls end, and writes it down.
 
@@ -50,9 +57,12 @@ class Observer:
         api: Lists calls, and reads one.
         retries: Says who is tried again.
         tell: Called with every event, after it is durable.
-        changed: Called when fewer calls are open than before.
         clock: What time it is (aware).
         every: How often to look while calls are open.
+
+    Attributes:
+        changed: Called when fewer calls are open than before.
+        looked: Set when the calls that were open from before were looked at once.
     """
 
     def __init__(
@@ -63,7 +73,6 @@ class Observer:
         *,
         retries: Retries,
         tell: Callable[[DialerEvent], None],
-        changed: Callable[[], None],
         clock: Callable[[], datetime],
         every: timedelta,
     ) -> None:
@@ -72,7 +81,6 @@ class Observer:
         self._api = api
         self._retries = retries
         self._tell = tell
-        self._changed = changed
         self._clock = clock
         self._every = every.total_seconds()
         self._open: set[str] = set()
@@ -80,6 +88,8 @@ class Observer:
         self._lacking: Counter[str] = Counter()
         self._rowless: Counter[str] = Counter()
         self._failed = False
+        self.changed: Callable[[], None] = _nothing
+        self.looked = asyncio.Event()
 
     @property
     def live(self) -> int:
@@ -93,7 +103,8 @@ class Observer:
 
     async def begin(self) -> None:
         """Take note of the calls that are open from before."""
-        await self._open_calls()
+        if not await self._open_calls():
+            self.looked.set()
 
     async def watch(self) -> None:
         """Look at the open calls, again and again.
@@ -106,7 +117,9 @@ class Observer:
         """
         while True:
             await self._something.wait()
-            if await self.look():
+            still_open = await self.look()
+            self.looked.set()
+            if still_open:
                 await asyncio.sleep(self._every)
 
     async def look(self) -> bool:
@@ -123,6 +136,18 @@ class Observer:
             self._something.clear()
         return bool(self._open)
 
+    async def heard(self, attempt_id: str) -> bool:
+        """A call is said to be over: look at it; whether there is nothing more to see."""
+        calls = await self._journal.open_calls(self._id)
+        call = next((call for call in calls if call.attempt_id == attempt_id), None)
+        if call is None:
+            return True
+        conversation = await self._read(call)
+        if conversation is None or not conversation.has_ended:
+            return False
+        await self._end(call, _end_of(call, None, conversation, self._clock()))
+        return True
+
     async def _open_calls(self) -> Sequence[OpenCall]:
         before = set(self._open)
         calls = await self._journal.open_calls(self._id)
@@ -133,7 +158,7 @@ class Observer:
         if calls:
             self._something.set()
         if before - now_open:
-            self._changed()
+            self.changed()
         return calls
 
     async def _look_at(self, span: "_Span") -> None:
@@ -191,7 +216,7 @@ class Observer:
         self._rowless.pop(call.call_id, None)
         if event is not None:
             self._tell(event)
-        self._changed()
+        self.changed()
 
     async def _note(self, error: HamsaError | None) -> None:
         """Say it once when the list cannot be read, and once when it can be again."""

@@ -73,15 +73,15 @@ async def write_json(
     return written
 
 
-def write_lines(records: Iterable[Mapping[str, Any]], target: TextIO) -> None:
-    """Write JSON lines, one record each."""
-    target.writelines(json.dumps(dict(record), ensure_ascii=False) + "\n" for record in records)
-
-
 def _cell(name: str, value: Any) -> Any:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     return harmless(value) if name in _TEXTS else value
+
+
+def write_lines(records: Iterable[Mapping[str, Any]], target: TextIO) -> None:
+    """Write JSON lines, one record each."""
+    target.writelines(json.dumps(dict(record), ensure_ascii=False) + "\n" for record in records)
 
 
 def harmless(text: Any) -> Any:

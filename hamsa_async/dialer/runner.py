@@ -11,7 +11,7 @@ import enum
 import itertools
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -24,9 +24,12 @@ from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
+from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
+    MAY_HAVE_RUNG,
+    Asked,
     AttemptState,
     Happening,
     attempt_after,
@@ -34,15 +37,20 @@ from hamsa_async.dialer.machine import (
     happening_after,
 )
 from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
+from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
-from hamsa_async.models import Call, CallRequest
+from hamsa_async.models import Call, CallRequest, WebhookAuth
 
 CALLS_OPEN: Final = "calls_open"
 """Why a run waits, or ends, when only the ends of placed calls are outstanding."""
 
+DOUBTS_OPEN: Final = "unknown"
+"""The same, when only doubts are outstanding that may still be settled."""
+
 _READ_AHEAD: Final = 200  # contacts read at once
 _REASON_LIMIT: Final = 200
+_LISTEN_EVERY: Final = 0.5  # seconds; whoever pauses a campaign wants to see it paused
 _LOOK_AT_CLOCK: Final = 1.0  # seconds; the wall clock may be set, and a laptop may sleep
 
 
@@ -122,7 +130,10 @@ class Runner:
         campaign_id: The campaign's id in it; the caller holds its claim.
         campaign: Its settings.
         api: Places the calls.
-        observe: Makes what sees how they end; it is given what to call when one has.
+        observer: Sees how they end.
+        reconciler: Settles doubts.
+        inbox: Acts on what webhooks said, where there are any.
+        webhook_auth: Makes the secret of an attempt's webhooks.
         longest: How long a call by the campaign's agent can last.
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
@@ -138,7 +149,10 @@ class Runner:
         campaign: Campaign,
         api: VoiceAgentsApi,
         *,
-        observe: Callable[[Callable[[], None]], Observer],
+        observer: Observer,
+        reconciler: Reconciler,
+        inbox: Inbox | None = None,
+        webhook_auth: Callable[[str], WebhookAuth] | None = None,
         longest: timedelta,
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
@@ -161,8 +175,16 @@ class Runner:
         self._judge = self._rules.ruling if self._rules.policy.asks_for_place else None
         self._in_hand: dict[int, _Dial] = {}
         self._settled = asyncio.Event()
-        self._observer = observe(self._settled.set)
+        self._observer = observer
+        self._reconciler = reconciler
+        self._inbox = inbox
+        self._webhook_auth = webhook_auth
+        self._calls = 0
+        observer.changed = reconciler.changed = self._settled.set
+        reconciler.found = observer.placed
         self._longest = longest
+        self._may_dial = asyncio.Event()
+        self._may_dial.set()
         self._told_waiting: Mapping[str, Any] = {}
         self._is_over = False
         self._finish: Finish | None = None
@@ -184,21 +206,49 @@ class Runner:
             what may have been sent as unknown.
         """
         await self._observer.begin()
+        await self._reconciler.begin()
+        self._calls = await self._journal.calls_made(self._id)
         async with contextlib.aclosing(self._source):
-            observing = asyncio.create_task(self._observe())
+            watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
             try:
                 await self._pull.run()
             finally:
-                observing.cancel()
-                await see_through(asyncio.wait([observing]))
-        if not observing.cancelled():
-            observing.result()
+                for each in watching:
+                    each.cancel()
+                await see_through(asyncio.wait(watching))
+        for each in watching:
+            if not each.cancelled():
+                each.result()
         return self._finish or Finish(ending=Ending.DONE)
 
-    async def _observe(self) -> None:
-        """See how calls end; nobody more is dialed where that cannot be written down."""
+    def _watches(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        yield self._observer.watch
+        yield self._reconciler.watch
+        yield self._listen
+        if self._inbox is not None:
+            yield self._inbox.watch
+
+    async def _listen(self) -> None:
+        """Hear what is asked from outside: no intent is written since it was."""
+        while True:
+            asked = await self._journal.asked(self._id)
+            if asked is Asked.STOP:
+                self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
+            if (asked is Asked.PAUSE) == self._may_dial.is_set():
+                await self._note_paused(paused=asked is Asked.PAUSE)
+            await asyncio.sleep(_LISTEN_EVERY)
+
+    async def _note_paused(self, *, paused: bool) -> None:
+        if paused:
+            self._may_dial.clear()
+        else:
+            self._may_dial.set()
+        await self._note(EventKind.PAUSED if paused else EventKind.RESUMED, {})
+
+    async def _beside(self, watch: Callable[[], Awaitable[None]]) -> None:
+        """Watch; nobody more is dialed where what is seen cannot be written down."""
         try:
-            await self._observer.watch()
+            await watch()
         except Exception:
             self._dial_no_more()
             raise
@@ -247,6 +297,7 @@ class Runner:
             # What is in hand is still pending on disk until its intent is written.
             for candidate in [each for each in batch if each.id not in self._in_hand]:
                 await self._ready()
+                await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
                 found = True
@@ -264,25 +315,39 @@ class Runner:
             await self._settled.wait()
             return True
         following = await self._journal.next_due(self._id, freed_by_time=self._wait)
-        live = self._observer.live
-        if self._wait and (following is not None or live):
-            await self._until(following, live)
+        if self._wait and (following is not None or self._outstanding):
+            await self._until(following)
+            return True
+        # Those that do not wait have at least looked at what was open from before.
+        await self._observer.looked.wait()
+        await self._reconciler.looked.wait()
+        if self._settled.is_set():
             return True
         following = following or await self._journal.next_due(self._id)
-        if following is not None or live:
-            until, reason = following or (None, CALLS_OPEN)
+        if following is not None or self._outstanding:
+            until, reason = following or (None, self._outstanding)
             # A run that would have waited knows that no time frees what is left.
             self._finish = Finish(
                 ending=Ending.NOTHING_NOW, reason=reason, next_at=None if self._wait else until
             )
-        return False
+            return False
+        # Another process may have found a call meanwhile.
+        await self._observer.begin()
+        return self._outstanding is not None
 
-    async def _until(self, following: tuple[datetime, str] | None, live: int) -> None:
-        """Wait for a contact's time to come, or for a call to end."""
-        moment, reason = following or (None, CALLS_OPEN)
+    @property
+    def _outstanding(self) -> str | None:
+        """What must come before the campaign is done, besides the time of contacts."""
+        if self._observer.live:
+            return CALLS_OPEN
+        return DOUBTS_OPEN if self._reconciler.unknown else None
+
+    async def _until(self, following: tuple[datetime, str] | None) -> None:
+        """Wait for a contact's time to come, for a call to end or for a doubt to be settled."""
+        moment, reason = following or (None, self._outstanding)
         if moment is None or moment > self._clock():
             until = None if moment is None else moment.isoformat()
-            await self._tell_waiting({"until": until, "reason": reason}, live)
+            await self._tell_waiting({"until": until, "reason": reason})
         while not self._settled.is_set():
             pause = _LOOK_AT_CLOCK
             if moment is not None:
@@ -293,22 +358,28 @@ class Runner:
                 async with asyncio.timeout(pause):
                     await self._settled.wait()
 
-    async def _tell_waiting(self, why: Mapping[str, Any], live: int) -> None:
+    async def _tell_waiting(self, why: Mapping[str, Any]) -> None:
         if why != self._told_waiting:
             self._told_waiting = why
             known = {name: value for name, value in why.items() if value is not None}
-            await self._note(EventKind.WAITING, {**known, "live": live})
+            await self._note(
+                EventKind.WAITING,
+                {**known, "live": self._observer.live, "unknown": self._reconciler.unknown},
+            )
 
     async def _until_settled(self) -> None:
         self._settled.clear()
         await self._settled.wait()
 
     async def _until_room(self) -> None:
-        """Keep to the number of calls that may be live at once."""
+        """Keep to the number of calls that may be live at once, and to that of all calls."""
         most = self._campaign.live_calls
-        if most is None:
-            return
-        while self._observer.live + len(self._in_hand) >= most:
+        while most is not None and self._observer.live + len(self._in_hand) >= most:
+            await self._until_settled()
+        most = self._campaign.max_calls
+        while most is not None and self._calls + len(self._in_hand) >= most:
+            if not self._in_hand:
+                self._end(Finish(ending=Ending.HALTED, reason=f"max_calls: {most} were made"))
             await self._until_settled()
 
     async def _until_reachable(self) -> None:
@@ -426,6 +497,10 @@ class Runner:
             from_number=None if from_number == HAMSA_DEFAULT else from_number,
             params={**self._campaign.params, **candidate.params},
             reference=dial.attempt_id,
+            webhook_url=None if self._webhook_auth is None else self._campaign.webhook_url,
+            webhook_auth=None
+            if self._webhook_auth is None
+            else self._webhook_auth(dial.attempt_id),
         )
 
     def _placed(self, dial: _Dial, call: Call) -> Settlement:
@@ -440,7 +515,10 @@ class Runner:
 
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
+        self._calls += end.state in MAY_HAVE_RUNG
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
+        if end.state is AttemptState.UNKNOWN:
+            self._reconciler.lost()
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)
@@ -482,6 +560,7 @@ def _end_of(error: HamsaError, *, own_agent: bool) -> Settlement:
         call_id=getattr(error, "call_id", None),
         status=error.status,
         reason=_words(error),
+        server_ahead=getattr(error, "server_ahead", None),
     )
 
 

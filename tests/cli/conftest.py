@@ -212,6 +212,7 @@ class Campaigns:
         return (
             *("campaign", "run", *more, "--name", name, "--journal", self.journal),
             *("--agent", FAKE_AGENT_ID, "--policy", "none", "--rate", "none", "--yes"),
+            *("--lag", "1"),
         )
 
     def run(self, *more: object, name: str = "eid", **options: Any) -> Done:
@@ -224,7 +225,7 @@ class Campaigns:
         """Run by name alone."""
         return self.command(
             *("campaign", "run", "--name", name, "--journal", self.journal),
-            *("--rate", "none", "--yes", *more),
+            *("--rate", "none", "--yes", "--lag", "1", *more),
         )
 
     def status(self, name: str = "eid") -> Any:

@@ -62,6 +62,7 @@ class World:
 
     def dialer(self, client: Any = None, journal: Any = None, **settings: Any) -> Dialer:
         settings.setdefault("look_every", LOOK_EVERY)
+        settings.setdefault("settle_every", timedelta(hours=1))
         return Dialer(client or self.hamsa, journal=journal or self.path, **settings)
 
     async def run(

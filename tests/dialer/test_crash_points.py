@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hamsa_async.dialer import ContactState, Ending, SqliteJournal
+from hamsa_async.dialer import ContactState, Ending, EventKind, SqliteJournal
 
 
 class Crash(BaseException):
@@ -94,11 +94,13 @@ async def test_a_crash_between_intent_and_request_is_doubt(world: Any) -> None:
 
 
 async def test_a_crash_after_the_answer_is_doubt(world: Any) -> None:
-    """A call that was placed, and whose result was never written, is unknown; it rang once."""
+    """A call that was placed, and whose result was never written, is found; it rang once."""
     async with await SqliteJournal.open(world.path) as journal:
         await crash(world, CrashingJournal(journal, "settle", "before", 1), concurrency=1)
-    run, _ = await world.run()
-    assert run.counts == {ContactState.PLACED: 19, ContactState.UNKNOWN: 1}
+    run, events = await world.run()
+    assert run.counts == {ContactState.PLACED: 20}
+    kinds = [event.kind for event in events if event.row == 1]
+    assert kinds == [EventKind.LOST, EventKind.FOUND]
     assert len(world.fake.ledger.rings_of(world.number(0))) == 1
     await world.judge(20)
 

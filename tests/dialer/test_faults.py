@@ -216,7 +216,8 @@ async def test_a_host_that_was_never_up(world: Any) -> None:
 async def test_stopping_while_the_host_is_down(world: Any) -> None:
     """A run that waits for a probe stops at once."""
     async with world.dialer(probe_every=timedelta(hours=1)) as dialer:
-        run = dialer.run(world.campaign(concurrency=3), world.rows(60), wait=False)
+        campaign = world.campaign(concurrency=3, sweep=False)
+        run = dialer.run(campaign, world.rows(60), wait=False)
         async for event in run:
             if event.kind is EventKind.RUN_BEGAN:
                 await world.fake.pause_listening()

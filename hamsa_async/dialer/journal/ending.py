@@ -21,7 +21,9 @@ from hamsa_async.dialer.machine import (
 from hamsa_async.dialer.retries import Ended, Retries
 
 _OPEN: Final = (
-    "SELECT id, call_id, placed_at, settled_at, ends_by FROM attempts INDEXED BY open_attempts"
+    # Written by a version that did not say: as long as a call can last, and a quarter of an hour.
+    "SELECT id, call_id, placed_at, settled_at, coalesce(ends_by, settled_at + 1500000)"
+    " FROM attempts INDEXED BY open_attempts"
     # The first condition is the index's own, word for word: without it it is not used.
     f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) AND state = '{AttemptState.PLACED}'"
     " AND campaign = ?"

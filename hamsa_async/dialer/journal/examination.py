@@ -11,7 +11,9 @@ from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.machine import OPEN_ATTEMPTS, AttemptState, ContactState
 
 # What counts as an attempt of a contact. One that returned it does not.
-_COUNTED: Final = quoted({EventKind.PLACED, EventKind.REFUSED, EventKind.LOST})
+_COUNTED: Final = quoted(
+    {EventKind.PLACED, EventKind.REFUSED, EventKind.LOST, EventKind.TAKEN_OVER}
+)
 
 
 def _without_attempt(contact: ContactState, attempt: AttemptState, more: str = "") -> str:
@@ -122,7 +124,8 @@ RULES: Final = (
         "attempts that no event tells of",
         (
             "SELECT count(*) FROM attempts WHERE id NOT IN (SELECT attempt FROM events"
-            f" WHERE kind = '{EventKind.INTENDED}' AND attempt IS NOT NULL)"
+            f" WHERE kind IN ({quoted({EventKind.INTENDED, EventKind.TAKEN_OVER})})"
+            " AND attempt IS NOT NULL)"
         ),
     ),
 )

@@ -8,22 +8,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.records import (
+    AttemptRow,
     CallEnd,
     CampaignRecord,
     Candidate,
+    DoubtRecord,
+    HeardEvent,
     Held,
     Identity,
     OpenCall,
     ReportRow,
     RunRecord,
+    SeenCall,
     Settlement,
     StagedList,
+    Verdict,
 )
 from hamsa_async.dialer.journal.ruling import Judge
-from hamsa_async.dialer.machine import ContactState
+from hamsa_async.dialer.machine import Asked, ContactState
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.retries import Retries
 
@@ -186,7 +192,87 @@ class Journal(Protocol):
             It is written all the same.
         """
 
+    # -- what webhooks say
+
+    async def put(self, delivery: WebhookDelivery, /) -> None:
+        """Keep what a webhook said; one that is there already is not kept twice."""
+
+    async def waiting_events(
+        self, campaign: int, *, after: int, limit: int
+    ) -> Sequence[HeardEvent]:
+        """Events about a campaign's attempts that nobody has acted on, past a number."""
+
+    async def take_events(self, numbers: Iterable[int]) -> None:
+        """Write down that events were acted on."""
+
+    # -- others
+
+    async def looked(self) -> tuple[datetime | None, datetime | None]:
+        """From when until when the project's calls were looked at, whoever placed them."""
+
+    async def note_looked(self, begin: datetime, end: datetime) -> None:
+        """Write down that the project's calls of that time were looked at."""
+
+    async def note_calls(
+        self, campaign: int, agent_id: str, calls: Sequence[SeenCall]
+    ) -> Sequence[DialerEvent]:
+        """Note those of these calls that no attempt of this journal placed.
+
+        They count for the open-attempt rule and the minimum gap. One by the campaign's agent to
+        a contact of its that is still to be called becomes an attempt of that contact.
+        """
+
+    # -- doubt
+
+    async def doubts(self, campaign: int) -> Sequence[DoubtRecord]:
+        """The attempts that are unknown or for review, oldest first."""
+
+    async def bound_calls(self, phone_number: str, attempt_id: str) -> frozenset[str]:
+        """Ids of calls to a number that belong to other attempts than this one."""
+
+    async def later_calls(self, moment: datetime) -> Mapping[str, datetime]:
+        """Some calls that this journal's dialers began then or later, and when."""
+
+    async def note_look(
+        self,
+        attempt_id: str,
+        first_look: Mapping[str, Any] | None,
+        evidence: Mapping[str, Any],
+    ) -> None:
+        """Write down what a look has shown that settles nothing."""
+
+    async def settle_doubt(
+        self, campaign: int, attempt_id: str, verdict: Verdict
+    ) -> DialerEvent | None:
+        """Write down what a doubt came to.
+
+        Gives `None` where it is settled already, or where its call belongs to another attempt.
+
+        Cancellation:
+            It is written all the same.
+        """
+
+    # -- being told from outside
+
+    async def ask(self, campaign: int, what: Asked | None) -> None:
+        """Ask whoever dials a campaign to pause or to stop; `None`: to go on.
+
+        From then on no intent of it is written: what is not at the wire by now never is.
+        """
+
+    async def asked(self, campaign: int) -> Asked | None:
+        """What was asked of whoever dials a campaign."""
+
     # -- looking
+
+    def attempts(self, campaign: int) -> AsyncIterator[AttemptRow]:
+        """Every attempt of a campaign, oldest first, in short reads."""
+
+    async def owner_of(self, call_id: str) -> str | None:
+        """The attempt of any campaign that a call belongs to."""
+
+    async def calls_made(self, campaign: int) -> int:
+        """How many attempts of a campaign became a call, or may have."""
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         """Contacts by state; they add up to the rows of the list."""

@@ -85,6 +85,87 @@ class Settlement:
     """When the call was placed, as the server says."""
     ends_by: datetime | None = None
     """When a placed call must have ended; from then on nobody waits to see it."""
+    server_ahead: float | None = None
+    """Seconds by which the server's clock was ahead of ours, where that was heard."""
+
+
+@attrs.frozen(kw_only=True)
+class HeardEvent:
+    """What a webhook said of an attempt's call."""
+
+    number: int
+    """Its place in the inbox."""
+    attempt_id: str
+    call_id: str | None
+    event: str | None
+    state: AttemptState
+    """Where the attempt stands."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptRow:
+    """An attempt and what it came to, for a proof."""
+
+    attempt_id: str
+    row: int
+    phone_number: str = attrs.field(repr=mask_number)
+    state: AttemptState
+    intended_at: datetime
+    ended_at: datetime | None
+    call_id: str | None
+    outcome: str | None
+    cost: float | None
+
+
+@attrs.frozen(kw_only=True)
+class SeenCall:
+    """A call of the project, as the list shows it."""
+
+    call_id: str
+    phone_number: str = attrs.field(repr=mask_number)
+    agent_id: str | None
+    listed_at: datetime
+    """When it was placed, as the server says."""
+    placed_at: datetime
+    """The same by our clock."""
+    ends_by: datetime
+    """When it must have ended, by our clock."""
+    status: str
+    """The API's in lower case, or `live`."""
+    duration: float | None
+
+
+@attrs.frozen(kw_only=True)
+class DoubtRecord:
+    """An attempt of which it is not known whether it became a call."""
+
+    attempt_id: str
+    row: int
+    phone_number: str = attrs.field(repr=mask_number)
+    state: AttemptState
+    """`unknown` or `review`."""
+    begun_at: datetime
+    ended_at: datetime
+    """When nothing more was to be heard of it."""
+    call_id: str | None
+    server_ahead: float | None
+    first_look: Mapping[str, Any] | None
+    looked_at: datetime | None
+    """When it was first looked for."""
+    evidence: Mapping[str, Any]
+    """What was seen last; `text` says it to people."""
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What a doubt comes to."""
+
+    state: AttemptState
+    """`placed`, `absent` or `review`."""
+    evidence: Mapping[str, Any]
+    call_id: str | None = None
+    placed_at: datetime | None = None
+    ends_by: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -116,8 +116,11 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     ALTER TABLE attempts ADD COLUMN outcome TEXT;
     -- What a doubt was settled by, or could not be.
     ALTER TABLE attempts ADD COLUMN evidence TEXT;
-    -- The first of the two looks that absence is believed on.
-    ALTER TABLE attempts ADD COLUMN absent_at INTEGER;
+    -- What looking for the call of an attempt in doubt needs: by how many seconds the server's
+    -- clock was ahead, when it was first looked for, and what the first look showed.
+    ALTER TABLE attempts ADD COLUMN server_ahead REAL;
+    ALTER TABLE attempts ADD COLUMN looked_at INTEGER;
+    ALTER TABLE attempts ADD COLUMN first_look TEXT;
     CREATE INDEX attempts_of_call ON attempts (call_id) WHERE call_id IS NOT NULL;
     -- Calls as the server tells of them; without an attempt, somebody else's.
     CREATE TABLE calls (

@@ -16,25 +16,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks
 from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
+from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
 from hamsa_async.dialer.journal.ending import open_calls
 from hamsa_async.dialer.journal.examination import problems_in
+from hamsa_async.dialer.journal.inbox import put_delivery, take_events, waiting_events
 from hamsa_async.dialer.journal.listing import ListStage
 from hamsa_async.dialer.journal.records import (
+    AttemptRow,
     CallEnd,
     CampaignRecord,
     Candidate,
+    DoubtRecord,
+    HeardEvent,
     Held,
     Identity,
     ListDifference,
     OpenCall,
     ReportRow,
     RunRecord,
+    SeenCall,
     Settlement,
     StagedList,
+    Verdict,
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
@@ -48,6 +56,8 @@ from hamsa_async.dialer.machine import (
     IN_DOUBT,
     MAY_HAVE_RUNG,
     OPEN_ATTEMPTS,
+    Asked,
+    AttemptState,
     ContactState,
 )
 from hamsa_async.dialer.opt_out import DNC_FIELD
@@ -68,6 +78,8 @@ _SUSPECT: Final = (
     f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
     f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)})"
     " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
+    " OR EXISTS (SELECT 1 FROM calls AS k WHERE k.phone_number = contacts.phone_number"
+    " AND k.attempt IS NULL)"
 )
 _CANDIDATE: Final = (
     "SELECT id, row, phone_number, params, from_number, agent_id, expires_at, timezone, consent,"
@@ -96,6 +108,12 @@ _REPORT: Final = (
     " c.call_id, c.due_at, c.outcome, k.duration, k.cost, k.recording, k.result"
     " FROM contacts AS c LEFT JOIN calls AS k ON k.id = c.call_id"
     " WHERE c.campaign = ? AND c.id > ? ORDER BY c.id LIMIT ?"
+)
+_ATTEMPTS: Final = (
+    "SELECT a.id, c.row, a.phone_number, a.state, a.intended_at, a.ended_at, a.call_id, a.outcome,"
+    " k.cost FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
+    " LEFT JOIN calls AS k ON k.id = a.call_id"
+    " WHERE a.campaign = ? AND a.id > ? ORDER BY a.id LIMIT ?"
 )
 _EVENTS: Final = (
     "SELECT e.number, e.at, e.kind, p.name, c.row, e.attempt, e.data FROM events AS e"
@@ -418,8 +436,7 @@ class SqliteJournal:
         return await self._step(campaign, Scribe.intend, candidate, attempt_id, judge)
 
     async def history(self, phone_number: str) -> History:
-        now = to_millis(self._clock())
-        return await self._reader.run(lambda connection: history_of(connection, now, phone_number))
+        return await self._reader.run(lambda connection: history_of(connection, phone_number))
 
     async def contact(self, campaign: int, phone_number: str) -> Candidate | None:
         found = await self._candidates(
@@ -465,6 +482,85 @@ class SqliteJournal:
     ) -> DialerEvent | None:
         return await self._step(campaign, Scribe.end_call, attempt_id, end, retries)
 
+    # -- what webhooks say
+
+    async def put(self, delivery: WebhookDelivery, /) -> None:
+        await self._writer.write(lambda connection: put_delivery(connection, delivery))
+
+    async def waiting_events(
+        self, campaign: int, *, after: int, limit: int
+    ) -> Sequence[HeardEvent]:
+        return await self._reader.run(
+            lambda connection: waiting_events(connection, campaign, after, limit)
+        )
+
+    async def take_events(self, numbers: Iterable[int]) -> None:
+        await self._writer.write(
+            lambda connection: take_events(connection, to_millis(self._clock()), numbers)
+        )
+
+    # -- being told from outside
+
+    async def ask(self, campaign: int, what: Asked | None) -> None:
+        await self._execute(
+            "UPDATE campaigns SET asked = ?, asked_at = ? WHERE id = ?",
+            what,
+            to_millis(self._clock()),
+            campaign,
+        )
+
+    async def asked(self, campaign: int) -> Asked | None:
+        found = await self._one("SELECT asked FROM campaigns WHERE id = ?", campaign)
+        return None if found is None or found[0] is None else Asked(found[0])
+
+    # -- others
+
+    async def looked(self) -> tuple[datetime | None, datetime | None]:
+        found = await self._one("SELECT looked_from, looked_to FROM identity")
+        return (None, None) if found is None else (_moment(found[0]), _moment(found[1]))
+
+    async def note_looked(self, begin: datetime, end: datetime) -> None:
+        await self._execute(
+            "UPDATE identity SET looked_from = ?, looked_to = max(coalesce(looked_to, 0), ?)",
+            to_millis(begin),
+            to_millis(end),
+        )
+
+    async def note_calls(
+        self, campaign: int, agent_id: str, calls: Sequence[SeenCall]
+    ) -> Sequence[DialerEvent]:
+        return await self._step(campaign, Scribe.note_calls, agent_id, calls)
+
+    # -- doubt
+
+    async def doubts(self, campaign: int) -> Sequence[DoubtRecord]:
+        return await self._reader.run(lambda connection: doubts(connection, campaign))
+
+    async def bound_calls(self, phone_number: str, attempt_id: str) -> frozenset[str]:
+        return await self._reader.run(
+            lambda connection: bound_calls(connection, phone_number, attempt_id)
+        )
+
+    async def later_calls(self, moment: datetime) -> Mapping[str, datetime]:
+        return await self._reader.run(lambda connection: later_calls(connection, moment))
+
+    async def note_look(
+        self,
+        attempt_id: str,
+        first_look: Mapping[str, Any] | None,
+        evidence: Mapping[str, Any],
+    ) -> None:
+        await self._writer.write(
+            lambda connection: note_look(
+                connection, to_millis(self._clock()), attempt_id, first_look, evidence
+            )
+        )
+
+    async def settle_doubt(
+        self, campaign: int, attempt_id: str, verdict: Verdict
+    ) -> DialerEvent | None:
+        return await self._step(campaign, Scribe.settle_doubt, attempt_id, verdict)
+
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
         return await self._writer.write(
             lambda connection: self._event(connection, campaign, kind, data)
@@ -494,6 +590,25 @@ class SqliteJournal:
         return self._scribe(campaign).event(connection, now, kind, data=data)
 
     # -- looking
+
+    async def attempts(self, campaign: int) -> AsyncIterator[AttemptRow]:
+        last = ""
+        while found := await self._reader.fetch(_ATTEMPTS, campaign, last, _PAGE):
+            for row in found:
+                yield _attempt_row(row)
+            last = found[-1][0]
+
+    async def owner_of(self, call_id: str) -> str | None:
+        found = await self._one("SELECT id FROM attempts WHERE call_id = ?", call_id)
+        return None if found is None else str(found[0])
+
+    async def calls_made(self, campaign: int) -> int:
+        found = await self._one(
+            "SELECT count(*) FROM attempts WHERE campaign = ?"
+            f" AND state IN ({quoted(MAY_HAVE_RUNG)})",
+            campaign,
+        )
+        return int(found[0])
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         found = await self._reader.fetch(
@@ -603,6 +718,21 @@ def _report_row(row: tuple[Any, ...]) -> ReportRow:
         cost=cost,
         recording=recording,
         result=None if result is None else json.loads(result),
+    )
+
+
+def _attempt_row(row: tuple[Any, ...]) -> AttemptRow:
+    attempt, place, phone_number, state, intended_at, ended_at, call_id, outcome, cost = row
+    return AttemptRow(
+        attempt_id=attempt,
+        row=place,
+        phone_number=phone_number,
+        state=AttemptState(state),
+        intended_at=to_moment(intended_at),
+        ended_at=_moment(ended_at),
+        call_id=call_id,
+        outcome=outcome,
+        cost=cost,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -137,7 +138,10 @@ class JournalMachine(RuleBasedStateMachine):
         if intent is None or intent[2] not in self.open:
             return  # none, or a crash has settled it
         campaign, candidate, attempt = intent
-        event = self.do(self.journal.settle(campaign, candidate, attempt, ENDS[end]))
+        settlement = ENDS[end]
+        if end == "placed":
+            settlement = attrs.evolve(settlement, call_id=f"call-of-{attempt}")
+        event = self.do(self.journal.settle(campaign, candidate, attempt, settlement))
         self.told.append(event.number)
         self.ended(campaign, attempt, end)
 
