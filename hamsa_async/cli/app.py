@@ -22,6 +22,7 @@ from hamsa_async.cli import (
     journal,
     numbers,
     policy,
+    serving,
     whoami,
 )
 from hamsa_async.cli.exits import Exit, before_dialing
@@ -46,7 +47,7 @@ app: App = App(
 _GROUPS: Final[Mapping[str, Sequence[App | Callable[..., Any]]]] = {
     "Call": (campaign.app, call.call),
     "Look at your account": (whoami.whoami, agents.app, numbers.app, conversations.app),
-    "On this machine": (policy.app, dnc.app, journal.app, fake.fake),
+    "On this machine": (policy.app, dnc.app, journal.app, serving.serve, fake.fake),
 }
 
 

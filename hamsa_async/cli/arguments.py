@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +10,10 @@ from typing import Any, Final
 import platformdirs
 
 from hamsa_async.dialer import HAMSA_DEFAULT
+from hamsa_async.dialer.campaign import LIVE_CALLS
 from hamsa_async.dialer.columns import REFERENCE, Naming
 from hamsa_async.dialer.numbers import NumberProblem, normalise, region_of
+from hamsa_async.dialer.retries import DEFAULT_ROWS, RetryRow
 from hamsa_async.errors import ConfigurationError, JournalError
 
 _MOST_AT_ONCE: Final = 10_000  # requests in flight: more is a typing mistake
@@ -137,6 +139,36 @@ def read_rate(text: str | None, default: float | None) -> float | None:
             f"--rate {text!r} is neither a number of call starts per second nor none"
         )
     return rate
+
+
+def read_live_calls(text: str | None, rate: float | None) -> int | None:
+    """Read `--live-calls`: a number, or `none` for no limit, as an unpaced rate has.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if text is None:
+        return None if rate is None else LIVE_CALLS
+    if text.strip().lower() == "none":
+        return None
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ConfigurationError(f"--live-calls {text!r} is neither a number of calls nor none")
+    return int(text)
+
+
+def read_retries(rows: Sequence[str]) -> tuple[str, ...] | None:
+    """Read `--retry`: rows that go before the usual ones; `None` where nothing was typed.
+
+    Raises:
+        ConfigurationError: One cannot be understood.
+    """
+    if not rows:
+        return None
+    if [row.strip().lower() for row in rows] == ["none"]:
+        return ()
+    for row in rows:
+        RetryRow.read(row)
+    return (*rows, *DEFAULT_ROWS)
 
 
 def read_number(text: str, *, what: str, country: str | None = None) -> str:

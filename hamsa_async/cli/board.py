@@ -24,17 +24,28 @@ from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
 
 STYLES: Final[Mapping[ContactState, str]] = {
-    ContactState.PLACED: "green",
+    ContactState.PLACED: "blue",
+    ContactState.RETRY: "cyan",
+    ContactState.DONE: "green",
     ContactState.REFUSED: "red",
     ContactState.UNKNOWN: "bold yellow",
+    ContactState.REVIEW: "bold yellow",
     ContactState.DEFERRED: "cyan",
     ContactState.EXPIRED: "magenta",
 }
 
-# Which contact states an event takes a contact out of and into. `None`: one that waits.
+# Which contact states an event takes a contact out of and into. `None`: one that waits to be
+# called.
 _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.INTENDED: (None, ContactState.DIALING),
     EventKind.PLACED: (ContactState.DIALING, ContactState.PLACED),
+    EventKind.ENDED: (ContactState.PLACED, ContactState.DONE),
+    EventKind.RETRIED: (ContactState.PLACED, ContactState.RETRY),
+    EventKind.TAKEN_OVER: (None, ContactState.PLACED),
+    EventKind.FOUND: (ContactState.UNKNOWN, ContactState.PLACED),
+    EventKind.ABSENT: (ContactState.UNKNOWN, ContactState.DEFERRED),
+    EventKind.REVIEWED: (ContactState.UNKNOWN, ContactState.REVIEW),
+    EventKind.GIVEN_UP: (ContactState.RETRY, ContactState.DONE),
     EventKind.REFUSED: (ContactState.DIALING, ContactState.REFUSED),
     EventKind.RETURNED: (ContactState.DIALING, ContactState.PENDING),
     EventKind.LOST: (ContactState.DIALING, ContactState.UNKNOWN),
@@ -42,6 +53,14 @@ _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.EXPIRED: (None, ContactState.EXPIRED),
     EventKind.SKIPPED: (None, ContactState.SKIPPED),
 }
+# The same where the contact is being tried again.
+_STEPS_AGAIN: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
+    EventKind.RETURNED: (ContactState.DIALING, ContactState.RETRY),
+    EventKind.DEFERRED: (ContactState.RETRY, ContactState.RETRY),
+    EventKind.ABSENT: (ContactState.UNKNOWN, ContactState.RETRY),
+}
+# In the order in which they get their turn.
+_WAITING: Final = (ContactState.PENDING, ContactState.DEFERRED, ContactState.RETRY)
 _NOTABLE: Final = frozenset(
     {
         EventKind.REFUSED,
@@ -49,6 +68,14 @@ _NOTABLE: Final = frozenset(
         EventKind.WAITING,
         EventKind.HOST_UNREACHABLE,
         EventKind.HOST_REACHABLE,
+        EventKind.TAKEN_OVER,
+        EventKind.FOUND,
+        EventKind.ABSENT,
+        EventKind.REVIEWED,
+        EventKind.PAUSED,
+        EventKind.RESUMED,
+        EventKind.LOOK_FAILED,
+        EventKind.LOOKED,
     }
 )
 _FRAMES: Final = 8  # redraws per second
@@ -63,7 +90,7 @@ class Tally:
     """The counts, kept up to date by events, and how fast they change."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self.total: int = loaded.to_dial
+        self.total: int = loaded.to_dial + loaded.counts.get(ContactState.PLACED, 0)
         # Every state is there from the start: another thread reads while we write.
         self.counts: dict[ContactState, int] = {
             state: loaded.counts.get(state, 0) for state in ContactState
@@ -74,7 +101,8 @@ class Tally:
 
     def take(self, event: DialerEvent) -> None:
         """Learn from an event."""
-        step = _STEPS.get(event.kind)
+        steps = _STEPS_AGAIN if event.data.get("again") else _STEPS
+        step = steps.get(event.kind)
         if step is None:
             return
         before, after = step
@@ -89,9 +117,8 @@ class Tally:
             self.counts[state] = counts.get(state, 0)
 
     def _waiting(self) -> ContactState:
-        # An event does not say which: those pending are taken before those deferred.
-        pending = self.counts[ContactState.PENDING] > 0
-        return ContactState.PENDING if pending else ContactState.DEFERRED
+        # An event does not say which.
+        return next((state for state in _WAITING if self.counts[state] > 0), _WAITING[0])
 
     def _note_placed(self) -> None:
         second = int(time.monotonic() - self._began)
@@ -106,7 +133,7 @@ class Tally:
     @property
     def finished(self) -> int:
         """Contacts of those to be dialed whose fate is known."""
-        open_states = (ContactState.PENDING, ContactState.DEFERRED, ContactState.DIALING)
+        open_states = (*_WAITING, ContactState.DIALING, ContactState.PLACED)
         return self.total - sum(self.counts[state] for state in open_states)
 
     def rate(self) -> float:
@@ -265,11 +292,30 @@ def describe(event: DialerEvent) -> str:
     texts: Mapping[EventKind, str] = {
         EventKind.REFUSED: f"refused: {reason}",
         EventKind.LOST: f"unknown, it may have rung: {reason}",
-        EventKind.WAITING: f"waiting until {clock(event.data.get('until'))} ({reason})",
+        EventKind.WAITING: _waiting(event),
         EventKind.HOST_UNREACHABLE: "the server cannot be reached; trying now and then",
         EventKind.HOST_REACHABLE: "the server can be reached again",
+        EventKind.TAKEN_OVER: "was called by others; it is not called again",
+        EventKind.FOUND: f"its call was found ({event.data.get('evidence')})",
+        EventKind.ABSENT: f"there was no call, as is believed ({event.data.get('evidence')})",
+        EventKind.REVIEWED: f"for review, it may have rung ({event.data.get('evidence')})",
+        EventKind.PAUSED: "paused by another process: nobody is dialed",
+        EventKind.RESUMED: "goes on",
+        EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
+        EventKind.LOOKED: "the list of calls can be read again",
     }
     return where + texts.get(event.kind, str(event.kind))
+
+
+def _waiting(event: DialerEvent) -> str:
+    live, until = event.data.get("live", 0), event.data.get("until")
+    calls = "1 call" if live == 1 else f"{live} calls"
+    if until is None and not live:
+        return f"waiting until evidence settles what may have rung: {event.data.get('unknown')}"
+    if until is None:
+        return f"waiting for the end of {calls}"
+    more = f", {calls} not ended" if live else ""
+    return f"waiting until {clock(until)} ({shown(str(event.data.get('reason', '')))}{more})"
 
 
 def clock(moment: str | datetime | None) -> str:
@@ -292,6 +338,7 @@ def counts_table(
     counts: Mapping[ContactState, int],
     reasons: Mapping[tuple[ContactState, str], int],
     meanings: Mapping[ContactState, str],
+    outcomes: Mapping[tuple[ContactState, str], int],
 ) -> Table:
     """The counts with their reasons: they add up to the rows of the list."""
     table = Table(box=None, pad_edge=False, show_footer=True)
@@ -300,7 +347,7 @@ def counts_table(
     table.add_column("meaning", footer="every row of the list, once")
     for state, count in counts.items():
         table.add_row(Text(state, style=STYLES.get(state, "")), str(count), meanings[state])
-        for (of, reason), number in reasons.items():
+        for (of, reason), number in (*outcomes.items(), *reasons.items()):
             if of is state:
                 table.add_row("", str(number), Text(f"· {shown(reason)}", style="dim"))
     return table

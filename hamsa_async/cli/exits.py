@@ -40,11 +40,13 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.UNKNOWNS: "done, but some calls may have rung and nothing proves it",
     Exit.FAILURES: "done, with contacts that were refused or expired",
     Exit.NOTHING_NOW: (
-        "nothing to do now: what is left is deferred (with --no-wait, or where no waiting helps)"
+        "nothing to do now: what is left is due later or calls have not ended (with --no-wait),"
+        " or no waiting helps"
     ),
     Exit.DONE: "all done",
 }
 
+_IN_DOUBT: Final = (ContactState.UNKNOWN, ContactState.REVIEW)
 _FAILED: Final = (ContactState.REFUSED, ContactState.EXPIRED)
 _NOBODY_SPOKE: Final = frozenset({CallStatus.FAILED, CallStatus.NO_ANSWER})
 
@@ -61,7 +63,7 @@ def after_run(finish: Finish, counts: Mapping[ContactState, int], *, dialed: boo
         return after_failure(dialed=dialed)
     if finish.ending is Ending.INTERRUPTED:
         return Exit.INTERRUPTED
-    if counts.get(ContactState.UNKNOWN):
+    if any(counts.get(state) for state in _IN_DOUBT):
         return Exit.UNKNOWNS
     if any(counts.get(state) for state in _FAILED):
         return Exit.FAILURES

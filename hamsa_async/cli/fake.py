@@ -21,6 +21,8 @@ async def fake(
     ledger: Path | None = None,
     faults: Path | None = None,
     latency: str = "0",
+    call_seconds: str = "5-60",
+    outcomes: str = "COMPLETED=0.8,NO_ANSWER=0.15,FAILED=0.05",
     capacity: int | None = None,
     rate_limit: float | None = None,
 ) -> Exit:
@@ -34,13 +36,20 @@ async def fake(
         ledger: A file to which each ring is added as a line of JSON.
         faults: A JSON file of faults to commit; see the documentation of the fake.
         latency: Seconds before a call is answered: one number, or two as low-high.
+        call_seconds: How long calls last: one number, or two as low-high.
+        outcomes: How calls end and in what shares, as COMPLETED=8,NO_ANSWER=2.
         capacity: The most calls that are live at once; above it 429.
         rate_limit: The most call starts per second; above it 429.
     """
     # The server is a third of what there is to import, and the other commands do without.
     from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa  # noqa: PLC0415
 
-    plan, span = _plan(faults), _latency(latency)
+    plan, span, lasts = (
+        _plan(faults),
+        _span("latency", latency),
+        _span("call-seconds", call_seconds),
+    )
+    shares = _shares(outcomes)
     stopped = asyncio.Event()
     with INTERRUPTIONS.told_to(lambda _: stopped.set()):
         try:
@@ -50,6 +59,8 @@ async def fake(
                 ledger_path=ledger,
                 faults=plan,
                 latency=span,
+                call_seconds=lasts,
+                outcomes=shares,
                 capacity=capacity,
                 rate_limit=rate_limit,
             )
@@ -83,12 +94,23 @@ def _plan(path: Path | None) -> "FaultPlan | None":
         raise ConfigurationError(f"faults {path}: {error}") from error
 
 
-def _latency(text: str) -> tuple[float, float]:
+def _shares(text: str) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        try:
+            shares[name.strip().upper()] = float(share or 1)
+        except ValueError as error:
+            raise ConfigurationError(f"--outcomes {text!r} is not NAME=share,...") from error
+    return shares
+
+
+def _span(name: str, text: str) -> tuple[float, float]:
     low, _, high = text.partition("-")
     try:
         span = float(low), float(high or low)
     except ValueError:
         span = math.nan, math.nan
     if not 0 <= span[0] <= span[1] < math.inf:
-        raise ConfigurationError(f"--latency {text!r} is neither seconds nor low-high")
+        raise ConfigurationError(f"--{name} {text!r} is neither seconds nor low-high")
     return span

@@ -1,7 +1,7 @@
 """What the commands of a campaign can be told."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import attrs
 from cyclopts import Parameter
@@ -64,7 +64,8 @@ class PlanOptions:
         from_number: The caller number, as for a run.
         agent: The agent whose variables are compared with the columns; needs a key.
         rate: Call starts per second, or `none` for unpaced. [default: 1]
-        live_calls: The most calls that are placed and not ended.
+        live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
+            with `--rate none`. [default: 10]
         call_length: How many seconds a call lasts on average.
         price: The price of one call at its most, for a ceiling of the cost.
         as_json: Print JSON lines on stdout, one object per contact.
@@ -75,7 +76,7 @@ class PlanOptions:
     from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
     agent: str | None = None
     rate: str | None = None
-    live_calls: int | None = None
+    live_calls: str | None = None
     call_length: float = 90.0
     price: float | None = None
     as_json: Annotated[bool, Parameter(name="--json")] = False
@@ -96,10 +97,27 @@ class RunOptions:
         journal: The file that remembers who was called; by default one of yours.
         concurrency: Requests in flight at the API's door, not conversations. [default: 5]
         rate: Call starts per second, or `none` for unpaced. [default: 1]
+        live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
+            with `--rate none`. [default: 10]
+        retry: Who is tried again, as "no_answer: 1h, 4h"; may be repeated, and goes before the
+            usual rows. `none`: nobody.
+        max_attempts: The most attempts that a contact gets. [default: 5]
+        delivery: What becomes of contacts whose call was looked for and not seen:
+            `at_most_once` leaves them to you, `reconciled` calls them again.
+            [default: at_most_once]
+        lag: Seconds by which the list of calls may be late, for that. [default: 900]
+        dnc_field: The field of a call's outcome that says that the person is not to be called
+            again. [default: do_not_call]
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
-        no_wait: End with 7 rather than wait for deferred contacts.
+        no_wait: End with 7 rather than wait for contacts that are due later, or for the ends of
+            calls.
+        webhook_url: Where Hamsa is to send each call's events, HTTPS; `hamsa serve` takes them. The
+            master secret is read from HAMSA_WEBHOOK_SECRET.
+        max_calls: The most calls over the campaign's whole life; then the run ends with 5.
+        no_sweep: Dial though it is not known whom others have called. Without it the project's
+            calls are listed first, and a run that cannot list them does not start.
         yes: Ask nothing. Needed where there is no terminal.
         as_json: Print one JSON document on stdout: counts, ending, rows.
         fake: Dial an embedded fake server: no key, no phone rings, a journal of its own that is
@@ -113,10 +131,19 @@ class RunOptions:
     journal: Path | None = None
     concurrency: Annotated[int, Parameter(show_default=False)] = 5
     rate: str | None = None
+    live_calls: str | None = None
+    retry: tuple[str, ...] = ()
+    max_attempts: int | None = None
+    delivery: Literal["at_most_once", "reconciled"] | None = None
+    lag: Annotated[float, Parameter(show_default=False)] = 900.0
+    dnc_field: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False
     no_wait: bool = False
+    webhook_url: str | None = None
+    max_calls: int | None = None
+    no_sweep: bool = False
     yes: Annotated[bool, Parameter(name=("--yes", "-y"))] = False
     as_json: Annotated[bool, Parameter(name="--json")] = False
     fake: bool = False

@@ -5,22 +5,26 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
+from hamsa_async.cli.ahead import look_ahead
 from hamsa_async.cli.arguments import (
     find_journal,
     read_concurrency,
     read_country,
     read_from_numbers,
+    read_live_calls,
     read_name,
     read_naming,
     read_params,
     read_policies,
     read_rate,
+    read_retries,
     read_share,
 )
 from hamsa_async.cli.asking import can_ask, confirmed
@@ -29,6 +33,7 @@ from hamsa_async.cli.exits import Exit, after_failure, after_run
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
 from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, people, print_json, shown
+from hamsa_async.cli.serving import webhook_secrets
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.summary import Summary
 from hamsa_async.client import HamsaClient
@@ -41,7 +46,10 @@ from hamsa_async.dialer import (
     Loaded,
     Run,
 )
+from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
+from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import PACKS, read_policy
+from hamsa_async.dialer.retries import DEFAULT_ROWS
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
 
 GRACE: Final = 10.0  # seconds that requests in flight get to settle after a signal
@@ -63,7 +71,11 @@ async def run_campaign(contacts: Path | None, options: RunOptions, reading: List
     if not options.yes and not can_ask():
         raise ConfigurationError("there is no terminal to ask: --yes is needed")
     journal = find_journal(options.journal, make_folder=True)
-    async with _client(options) as client, Dialer(client, journal=journal) as dialer:
+    secrets = None if options.webhook_url is None else webhook_secrets()
+    async with (
+        _client(options) as client,
+        Dialer(client, journal=journal, webhook_secrets=secrets) as dialer,
+    ):
         campaign = await _campaign(options, reading, name, dialer, new=contacts is not None)
         return await _Work(dialer, campaign, contacts, journal, options, reading).do()
 
@@ -71,7 +83,8 @@ async def run_campaign(contacts: Path | None, options: RunOptions, reading: List
 def _check(options: RunOptions, reading: ListOptions) -> None:
     """What was typed must make sense, before anything is opened."""
     read_concurrency(options.concurrency)
-    read_rate(options.rate, _RATE)
+    read_live_calls(options.live_calls, read_rate(options.rate, _RATE))
+    read_retries(options.retry)
     read_params(options.param)
     read_share(options.max_invalid)
     read_from_numbers(options.from_number, read_country(reading.country))
@@ -111,10 +124,12 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
         country=country,
         rate=read_rate(options.rate, _FAKE_RATE),
         concurrency=options.concurrency,
+        live_calls=read_live_calls(options.live_calls or "none", None),
+        retries=read_retries(options.retry) or (),  # an hour is long for a demonstration
     )
     with _temporary_folder() as folder, _example() as example:
         async with (
-            FakeHamsa(agents=None, latency=(0.05, 0.4)) as fake,
+            FakeHamsa(agents=None, latency=(0.05, 0.4), call_seconds=(0.5, 3.0)) as fake,
             _client(options, FAKE_API_KEY, fake.base_url) as client,
             Dialer(client, journal=folder / "journal.db") as dialer,
         ):
@@ -160,6 +175,8 @@ async def _campaign(
     country = read_country(reading.country) or kept.get("country")
     agent = options.agent or kept.get("voice_agent_id")
     policy = read_policies(options.policy) or kept.get("policy")
+    rate = read_rate(options.rate, _RATE)
+    retries = read_retries(options.retry)
     if agent is None:
         raise ConfigurationError(
             "--agent is needed: the id of the agent that speaks; the dashboard shows it"
@@ -171,10 +188,19 @@ async def _campaign(
         voice_agent_id=agent,
         from_number=read_from_numbers(options.from_number, country) or kept.get("from_number"),
         policy=policy,
+        dnc_field=options.dnc_field or kept.get("dnc_field", DNC_FIELD),
         params=read_params(options.param) or kept.get("params") or {},
         country=country,
-        rate=read_rate(options.rate, _RATE),
+        rate=rate,
         concurrency=options.concurrency,
+        live_calls=read_live_calls(options.live_calls, rate),
+        retries=kept.get("retries", DEFAULT_ROWS) if retries is None else retries,
+        max_attempts=options.max_attempts or kept.get("max_attempts", MAX_ATTEMPTS),
+        delivery=options.delivery or kept.get("delivery", Delivery.AT_MOST_ONCE),
+        lag=timedelta(seconds=options.lag),
+        sweep=not options.no_sweep,
+        webhook_url=options.webhook_url,
+        max_calls=options.max_calls,
     )
 
 
@@ -200,7 +226,7 @@ class _Work:
                 strict=self.reading.strict,
             )
         _tell_about_list(loaded)
-        if loaded.to_dial and not self.options.yes and not await confirmed(loaded, self.journal):
+        if loaded.to_dial and not self.options.yes and not await self._confirmed(loaded):
             raise CampaignError("not confirmed: nobody was called; the journal has the list")
         watch = _Watch(self.dialer.run(loaded, wait=not self.options.no_wait), loaded)
         try:
@@ -215,6 +241,10 @@ class _Work:
             await summary.print(kept=not self.options.fake)
         summary.tell_the_end(code, resumable=not self.options.fake)
         return code
+
+    async def _confirmed(self, loaded: Loaded) -> bool:
+        ahead = await look_ahead(self.dialer.journal, loaded)
+        return await confirmed(loaded, self.journal, ahead)
 
     def _failed(self, error: HamsaError, *, dialed: bool) -> Exit:
         """The run could not go on: the journal failed, mostly."""

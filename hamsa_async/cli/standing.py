@@ -25,7 +25,10 @@ class Standing:
     last_run: RunRecord | None
     counts: Mapping[ContactState, int]
     reasons: Mapping[tuple[ContactState, str], int]
+    outcomes: Mapping[tuple[ContactState, str], int]
     next_at: datetime | None
+    others_known_since: datetime | None
+    """How far back the journal knows of calls that others placed."""
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -51,6 +54,13 @@ class Standing:
                 {"state": state, "reason": reason, "count": count}
                 for (state, reason), count in self.reasons.items()
             ],
+            "outcomes": [
+                {"state": state, "outcome": outcome, "count": count}
+                for (state, outcome), count in self.outcomes.items()
+            ],
+            "others_known_since": None
+            if self.others_known_since is None
+            else self.others_known_since.isoformat(),
             "next_at": None if self.next_at is None else self.next_at.isoformat(),
         }
 
@@ -66,7 +76,9 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         last_run=await journal.last_run(record.id),
         counts=await journal.counts(record.id),
         reasons=await journal.reasons(record.id),
+        outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
+        others_known_since=(await journal.looked())[0],
     )
 
 
@@ -74,7 +86,13 @@ def standing_table(standing: Standing) -> RenderableType:
     """Show it to a person."""
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
-        counts_table(standing.counts, standing.reasons, MEANINGS),
+        counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
+        Text(
+            "calls that others placed are not known"
+            if standing.others_known_since is None
+            else f"calls that others placed are known since {clock(standing.others_known_since)}",
+            style="dim",
+        ),
         Text(""),
     )
 

@@ -16,6 +16,7 @@ from hamsa_async.cli.standing import standing_of
 from hamsa_async.dialer import ContactState, Ending, Finish, Loaded, SqliteJournal
 from hamsa_async.dialer.journal import CampaignRecord, Journal, ReportRow
 from hamsa_async.dialer.report import MEANINGS, write_json
+from hamsa_async.dialer.runner import CALLS_OPEN
 
 _SHOWN_ROWS: Final = 60
 # A column of the shown rows, and how wide a terminal must be for it.
@@ -24,10 +25,12 @@ _ROW_COLUMNS: Final[Mapping[str, int]] = {
     "contact_id": 0,
     "phone_number": 0,
     "state": 0,
+    "outcome": 80,
     "reason": 0,
-    "attempts": 110,
-    "call_id": 100,
+    "attempts": 140,
+    "call_id": 130,
 }
+_LEAST_REASON: Final = 12  # narrower, a reason stands in letters below each other
 
 
 @attrs.frozen(kw_only=True)
@@ -55,8 +58,9 @@ class Summary:
         """
         console = results()
         reasons = await self.journal.reasons(self.record.id)
+        outcomes = await self.journal.outcomes(self.record.id)
         console.print()
-        console.print(counts_table(self.counts, reasons, MEANINGS))
+        console.print(counts_table(self.counts, reasons, MEANINGS, outcomes))
         if sum(self.counts.values()) <= _SHOWN_ROWS:
             console.print()
             console.print(await self._rows(console))
@@ -93,10 +97,19 @@ class Summary:
         }
         more = [
             f"{self.counts[state]} {state}"
-            for state in (ContactState.UNKNOWN, ContactState.REFUSED, ContactState.EXPIRED)
+            for state in (
+                ContactState.UNKNOWN,
+                ContactState.REVIEW,
+                ContactState.REFUSED,
+                ContactState.EXPIRED,
+            )
             if self.counts.get(state)
         ]
-        waits_in_vain = finish.ending is Ending.NOTHING_NOW and finish.next_at is None
+        waits_in_vain = (
+            finish.ending is Ending.NOTHING_NOW
+            and finish.next_at is None
+            and finish.reason != CALLS_OPEN
+        )
         if resumable and finish.ending is not Ending.DONE and not waits_in_vain:
             more.append(f"run --name {self.record.name} again to go on")
         complain("; ".join([texts[finish.ending], *more]) + f" (exit code {code.value})")
@@ -109,6 +122,7 @@ class Summary:
                 name,
                 justify="right" if name in {"row", "attempts"} else "left",
                 no_wrap=name != "reason",
+                min_width=_LEAST_REASON if name == "reason" else None,
                 overflow="fold" if name == "reason" else "ellipsis",
             )
         async for row in self.journal.rows(self.record.id):
@@ -118,6 +132,8 @@ class Summary:
 
 
 def _nothing_now(finish: Finish) -> str:
+    if finish.reason == CALLS_OPEN:
+        return "nothing to do now: calls have not ended"
     if finish.next_at is not None:
         return f"nothing to do now ({finish.reason}); next at {clock(finish.next_at)}"
     return (
@@ -132,6 +148,7 @@ def _cells(row: ReportRow) -> dict[str, str]:
         "contact_id": shown(row.contact_id),
         "phone_number": visible(mask_number(row.phone_number)),
         "state": row.state,
+        "outcome": shown(row.outcome),
         "reason": shown(row.reason),
         "attempts": str(row.attempts),
         "call_id": visible(row.call_id or ""),

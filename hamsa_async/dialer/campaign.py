@@ -1,28 +1,53 @@
 """What a campaign is: its settings, validated when made."""
 
+import enum
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import attrs
 
+from hamsa_async._urls import check_url
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
+from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import Policy, read_policy
+from hamsa_async.dialer.retries import DEFAULT_ROWS, Retries
 from hamsa_async.errors import ConfigurationError
 
 HAMSA_DEFAULT: Final = "hamsa-default"
 """As `from_number`: take the API's own fallback number, knowingly. It is a foreign one."""
 
+LIVE_CALLS: Final = 10
+"""The most live calls, where nothing else is said."""
+
+MAX_ATTEMPTS: Final = 5
+"""The most attempts that a contact gets, where nothing else is said."""
+
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def _as_rows(rows: Iterable[str]) -> tuple[str, ...]:
+    return tuple(rows)
 
 
 def _check_text(_instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         msg = f"a campaign's {attribute.name} must be a text that is not empty"
         raise ConfigurationError(msg)
+
+
+class Delivery(enum.StrEnum):
+    """What a campaign promises about those whose call may or may not have been made."""
+
+    AT_MOST_ONCE = "at_most_once"
+    """Nobody is called again on the mere belief that there was no call."""
+    RECONCILED = "reconciled"
+    """Where two looks agree that there was no call, and nothing speaks against them, there was
+    none. A call that the list shows later still has rung all the same."""
 
 
 def _callers(given: str | Iterable[str] | None) -> str | tuple[str, ...] | None:
@@ -47,8 +72,9 @@ def _is_caller(number: object) -> bool:
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate` and `concurrency` are dials of a run: they may differ from run to run. All other
-    settings belong to the campaign, and a run with others must accept the change.
+    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url` and `max_calls` are dials of
+    a run: they may differ from run to run. All other settings belong to the campaign, and a run
+    with others must accept the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -69,6 +95,10 @@ class Campaign:
     """The packs to dial by, by name or as the file of one (`own.toml`); of several the strictest
     wins. `none`: no rule but the safety ones."""
 
+    dnc_field: str = attrs.field(default=DNC_FIELD, validator=_check_text)
+    """The field of a call's outcome that says that the person is not to be called again: they
+    are put on the do-not-call list at once. Dots lead into objects."""
+
     params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     """Params for every call; a row's own win."""
 
@@ -81,6 +111,40 @@ class Campaign:
     concurrency: int = 5
     """Requests in flight at the API's door, not conversations."""
 
+    live_calls: int | None = attrs.field(
+        default=attrs.Factory(
+            lambda self: None if self.rate is None else LIVE_CALLS, takes_self=True
+        )
+    )
+    """Calls that are placed and have not ended, at once. `None`: not capped, as it is by default
+    where the rate is unpaced."""
+
+    retries: Sequence[str] = attrs.field(default=DEFAULT_ROWS, converter=_as_rows)
+    """Who is tried again, and when; see `hamsa_async.dialer.retries`. `()`: nobody."""
+
+    delivery: str = "at_most_once"
+    """What becomes of a contact whose call was looked for as well as can be, and not seen:
+    `at_most_once` leaves it to a person, `reconciled` calls it again. See `Delivery`."""
+
+    lag: timedelta = timedelta(minutes=15)
+    """How late the list of calls may show one. Absence is believed of two looks this far apart;
+    shorter is riskier."""
+
+    webhook_url: str | None = None
+    """Where the API is to send each call's events; `hamsa serve` takes them. HTTPS, or a host on
+    this machine. Without it the ends of calls are seen in the list, only later."""
+
+    max_calls: int | None = None
+    """The most calls over the campaign's whole life, those that may have rung included. The run
+    ends when they are made."""
+
+    sweep: bool = True
+    """Whether the project's calls are looked at before the first dial, so that nobody is called
+    whom others have called. A run that cannot look does not start."""
+
+    max_attempts: int = MAX_ATTEMPTS
+    """The most attempts that a contact gets, the first one included."""
+
     def __attrs_post_init__(self) -> None:
         self._check_params()
         self.read_policy()
@@ -90,9 +154,19 @@ class Campaign:
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             msg = "rate must be more than 0 call starts per second, or None for unpaced"
             raise ConfigurationError(msg)
-        if isinstance(self.concurrency, bool) or self.concurrency < 1:
-            msg = "concurrency must be a whole number, 1 or more"
-            raise ConfigurationError(msg)
+        if self.webhook_url is not None:
+            check_url(self.webhook_url, what="webhook_url")
+        for name in ("concurrency", "live_calls", "max_attempts", "max_calls"):
+            value = getattr(self, name)
+            if value is None and name in {"live_calls", "max_calls"}:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigurationError(f"{name} must be a whole number, 1 or more")
+        if self.delivery not in set(Delivery):
+            raise ConfigurationError(f"delivery must be {' or '.join(Delivery)}")
+        if self.lag < timedelta(0):
+            raise ConfigurationError("lag must not be negative")
+        self.retry_table()
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -125,6 +199,14 @@ class Campaign:
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"params hold what JSON cannot: {error}") from None
 
+    def retry_table(self) -> Retries:
+        """The rows of `retries`, read.
+
+        Raises:
+            ConfigurationError: One cannot be understood.
+        """
+        return Retries.read(self.retries, max_attempts=self.max_attempts)
+
     def settings(self) -> dict[str, Any]:
         """What belongs to the campaign and is kept in the journal, as JSON."""
         given = self.from_number
@@ -134,4 +216,17 @@ class Campaign:
             "policy": list(self.policy) if isinstance(self.policy, tuple) else self.policy,
             "params": dict(self.params),
             "country": self.country,
+            "dnc_field": self.dnc_field,
+            "retries": list(self.retries),
+            "max_attempts": self.max_attempts,
+            "delivery": self.delivery,
         }
+
+
+SETTINGS_SINCE: Final[Mapping[str, Any]] = {
+    "dnc_field": DNC_FIELD,
+    "retries": list(DEFAULT_ROWS),
+    "max_attempts": MAX_ATTEMPTS,
+    "delivery": "at_most_once",
+}
+"""What a journal means that was written before there were these settings."""

@@ -9,18 +9,28 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from hamsa_async._masking import mask_text
-from hamsa_async.dialer.api import Api
-from hamsa_async.dialer.campaign import Campaign
+from hamsa_async.dialer.api import Api, CallSecrets
+from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.contract import Contract, ContractCheck
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.host import PROBE_EVERY
+from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
-from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList
+from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList, Verdict
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
-from hamsa_async.dialer.machine import ContactState
+from hamsa_async.dialer.machine import AttemptState, ContactState
+from hamsa_async.dialer.observer import (
+    LONGEST_CALL,
+    LOOK_EVERY,
+    LOOK_EVERY_BESIDE_WEBHOOKS,
+    Observer,
+)
+from hamsa_async.dialer.others import look_for_others
 from hamsa_async.dialer.reading import read_chunks
+from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
+from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
 from hamsa_async.dialer.runner import Ending, Runner, utc_now
@@ -36,6 +46,7 @@ from hamsa_async.models import AgentDetails, Project, placeholders_in
 
 __all__ = ["Dialer", "Loaded", "Run"]
 
+_LOOK_NEAR: Final = timedelta(seconds=1)  # a server on this machine costs nothing to ask
 _LOOKED_AT: Final = 200  # contacts whose params are compared with the agent, on resuming
 _RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
 
@@ -60,6 +71,13 @@ class Dialer:
             (used, never closed).
         clock: What time it is (aware); for tests.
         probe_every: How often a host is tried that cannot be reached.
+        look_every: How often the list of calls is read while calls are open. By default every
+            15 seconds, and every second where the server is on this machine.
+        settle_every: How often doubts are looked into. By default every minute, and every second
+            where the server is on this machine.
+        webhook_secrets: What the secrets of calls' webhooks are made from, for campaigns with a
+            `webhook_url`; a `Secrets` with a master secret.
+        create: Whether to make a journal that is not there.
     """
 
     def __init__(
@@ -69,11 +87,19 @@ class Dialer:
         journal: str | Path | Journal,
         clock: Callable[[], datetime] = utc_now,
         probe_every: timedelta = PROBE_EVERY,
+        look_every: timedelta | None = None,
+        settle_every: timedelta | None = None,
+        webhook_secrets: CallSecrets | None = None,
+        create: bool = True,
     ) -> None:
         self._client = client
         self._given = journal
         self._clock = clock
         self._probe_every = probe_every
+        self._look_every = look_every
+        self._settle_every = settle_every
+        self._webhook_secrets = webhook_secrets
+        self._create = create
         self._opened: Journal | None = None
         self._project: Project | None = None
         self._runs: list[Run] = []
@@ -89,7 +115,9 @@ class Dialer:
         """
         self._project = await self._client.projects.current()
         if isinstance(self._given, str | Path):
-            self._opened = await SqliteJournal.open(self._given, clock=self._clock)
+            self._opened = await SqliteJournal.open(
+                self._given, create=self._create, clock=self._clock
+            )
         else:
             self._opened = self._given
         try:
@@ -183,8 +211,8 @@ class Dialer:
             contacts: See `load`.
             accept_changes: See `load`.
             max_invalid: See `load`.
-            wait: Wait for deferred contacts. `False` ends the run with `Ending.NOTHING_NOW`, as
-                it does where no waiting would help.
+            wait: Wait for contacts that are due later, and for the ends of placed calls. `False`
+                ends the run with `Ending.NOTHING_NOW`, as it does where no waiting would help.
 
         Returns:
             An async iterator; the run begins with its first step. See `Run` for leaving it
@@ -215,6 +243,73 @@ class Dialer:
         run = Run(start, grace_period=self._client.config.grace_period)
         self._runs.append(run)
         return run
+
+    async def reconcile(
+        self, campaign: CampaignRecord, *, lag: timedelta = LAG, accept_absent: bool = False
+    ) -> Sequence[DialerEvent]:
+        """Look into a campaign's doubts once, also beside its run; dials nobody.
+
+        Args:
+            campaign: The campaign.
+            lag: How late the list of calls may show one.
+            accept_absent: Believe of those for review, too, that there was no call, where they
+                were looked for as well as can be and not seen.
+
+        Returns:
+            What was settled. What is left is in `journal.doubts`.
+
+        Raises:
+            JournalError: Something could not be written down.
+
+        Cancellation:
+            At once; what was settled by then is.
+        """
+        events: list[DialerEvent] = []
+        believed = accept_absent or campaign.settings.get("delivery") == Delivery.RECONCILED
+        reconciler = Reconciler(
+            self.journal,
+            campaign.id,
+            self._client.conversations,
+            delivery=Delivery.RECONCILED if believed else Delivery.AT_MOST_ONCE,
+            lag=lag,
+            tell=events.append,
+            clock=self._clock,
+        )
+        await reconciler.look(review=True)
+        return events
+
+    async def settle_by_word(
+        self, campaign: CampaignRecord, attempt_id: str, *, placed: str | None
+    ) -> DialerEvent:
+        """Take a person's word for what became of an attempt in doubt.
+
+        Args:
+            campaign: The attempt's campaign.
+            attempt_id: The attempt; it is unknown or for review.
+            placed: The id of the call that it became; `None` for none. The call must be there
+                and have gone to that number.
+
+        Raises:
+            CampaignError: There is no such doubt, or the call cannot be that attempt's. Nothing
+                was changed.
+            NotFoundError: There is no such call.
+        """
+        records = {each.attempt_id: each for each in await self.journal.doubts(campaign.id)}
+        record = records.get(attempt_id)
+        if record is None:
+            raise CampaignError(
+                f"campaign {campaign.name!r} has no attempt {attempt_id!r} in doubt"
+            )
+        verdict = Verdict(state=AttemptState.ABSENT, evidence=dict(BY_WORD))
+        if placed is not None:
+            conversation = await self._client.conversations.get(placed)
+            verdict = by_word(record, conversation)
+        event = await self.journal.settle_doubt(campaign.id, attempt_id, verdict)
+        if event is None:
+            raise CampaignError(
+                f"attempt {attempt_id} was settled meanwhile, or call {placed} is another's"
+            )
+        return event
 
     def events(self, *, after: int = 0) -> AsyncIterator[DialerEvent]:
         """Give every event of the journal past a number, in order, up to the newest."""
@@ -365,21 +460,39 @@ class Dialer:
         run.loaded = loaded
         journal, campaign = self.journal, loaded.record.id
         await self._claim(loaded.record)
+        observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
+        secrets = self._secrets_for(loaded.campaign)
         runner = Runner(
             journal,
             campaign,
             loaded.campaign,
             self._client.voice_agents,
+            observer=observer,
+            reconciler=reconciler,
+            inbox=None if secrets is None else Inbox(journal, campaign, observer, reconciler),
+            webhook_auth=None if secrets is None else secrets.auth_for,
+            longest=_longest(loaded.agent),
             tell=run.tell,
             ready=run.ready,
             wait=wait,
             clock=self._clock,
             probe_every=self._probe_every,
         )
+        await journal.ask(campaign, None)  # to run it is to let it go on
         run_id, event = await journal.begin_run(campaign)
         run.tell(event)
-        run.begin(runner)
         try:
+            if loaded.campaign.sweep:
+                await look_for_others(
+                    journal,
+                    campaign,
+                    loaded.campaign.voice_agent_id,
+                    self._client.conversations,
+                    longest=loaded.campaign.read_policy().longest,
+                    tell=run.tell,
+                    clock=self._clock,
+                )
+            run.begin(runner)
             run.finish = finish = await runner.run()
         except BaseException as error:
             # A later look at the journal should not take it for a crash.
@@ -389,6 +502,39 @@ class Dialer:
             raise
         run.counts = await journal.counts(campaign)
         run.tell(await journal.end_run(run_id, campaign, finish.ending, finish.reason))
+
+    def _secrets_for(self, campaign: Campaign) -> CallSecrets | None:
+        if campaign.webhook_url is None:
+            return None
+        if self._webhook_secrets is None:
+            raise ConfigurationError("a campaign with a webhook_url needs webhook_secrets")
+        return self._webhook_secrets
+
+    def _observer(self, run: Run, loaded: Loaded) -> Observer:
+        far = LOOK_EVERY if loaded.campaign.webhook_url is None else LOOK_EVERY_BESIDE_WEBHOOKS
+        near = _LOOK_NEAR if self._client.config.is_loopback else far
+        return Observer(
+            self.journal,
+            loaded.record.id,
+            self._client.conversations,
+            retries=loaded.campaign.retry_table(),
+            tell=run.tell,
+            clock=self._clock,
+            every=self._look_every or near,
+        )
+
+    def _reconciler(self, run: Run, loaded: Loaded) -> Reconciler:
+        near = _LOOK_NEAR if self._client.config.is_loopback else DOUBTS_EVERY
+        return Reconciler(
+            self.journal,
+            loaded.record.id,
+            self._client.conversations,
+            delivery=Delivery(loaded.campaign.delivery),
+            lag=loaded.campaign.lag,
+            tell=run.tell,
+            clock=self._clock,
+            every=self._settle_every or near,
+        )
 
     @contextlib.contextmanager
     def _occupied(self, name: str) -> Iterator[None]:
@@ -448,6 +594,12 @@ def _check_usable(staged: StagedList, max_invalid: float) -> None:
         )
 
 
+def _longest(agent: AgentDetails) -> timedelta:
+    """How long a call by an agent can last."""
+    seconds = agent.max_call_duration
+    return LONGEST_CALL if seconds is None else timedelta(seconds=seconds)
+
+
 def _check_contract(contract: Contract) -> None:
     if contract.breaches:
         raise ContactListError(
@@ -457,6 +609,7 @@ def _check_contract(contract: Contract) -> None:
 
 
 def _setting_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    before = {**SETTINGS_SINCE, **before}
     return [
         _change(name, before.get(name), value)
         for name, value in now.items()

@@ -16,17 +16,40 @@ class EventKind(enum.StrEnum):
     """A list was taken over; `data` counts its rows that were new, gone and changed."""
     WAITING = "waiting"
     """Nothing can be dialed now; `data["until"]` says until when."""
+    PAUSED = "paused"
+    """Another process asked the campaign to pause: nobody is dialed until it asks to go on."""
+    RESUMED = "resumed"
     HOST_UNREACHABLE = "host_unreachable"
     """Several requests in a row could not be sent; only a probe is, now and then."""
     HOST_REACHABLE = "host_reachable"
     INTENDED = "intended"
     """An attempt is written down and its request is about to leave."""
     PLACED = "placed"
+    ENDED = "ended"
+    """A placed call has ended; `data["outcome"]` says how."""
+    RETRIED = "retried"
+    """The same, and the contact will be tried again, at `data["until"]`."""
+    CORRECTED = "corrected"
+    """How a call ended was seen after all, when nobody waited for it any more."""
+    GIVEN_UP = "given_up"
+    """A contact that was to be tried again will not be: its time ran out."""
     REFUSED = "refused"
     RETURNED = "returned"
     """Provably no call was made; the contact will be dialed later."""
+    TAKEN_OVER = "taken_over"
+    """A call that this journal did not place was this contact's: it is not called again."""
     LOST = "lost"
     """It may have rung: the contact is unknown."""
+    FOUND = "found"
+    """A call in doubt was found: it was placed; `data["evidence"]` says what shows it."""
+    ABSENT = "absent"
+    """A call in doubt is believed never to have been one; the contact will be tried again."""
+    REVIEWED = "reviewed"
+    """The evidence does not settle a doubt; only a person can tell."""
+    LOOK_FAILED = "look_failed"
+    """The list of calls could not be read; it is tried again. Told once, until it can be."""
+    LOOKED = "looked"
+    """The list of calls can be read again."""
     DEFERRED = "deferred"
     EXPIRED = "expired"
     SKIPPED = "skipped"
@@ -45,7 +68,8 @@ class DialerEvent:
         campaign: The campaign's name.
         row: The contact's row in the list, where a contact is meant.
         attempt_id: The attempt, where one is meant; also the call's reference.
-        data: More of it, as JSON: `reason`, `call_id`, `status`, `until`, ...
+        data: More of it, as JSON: `reason`, `call_id`, `status`, `until`, ...; `again` where it
+            is about a contact that is being tried again.
     """
 
     number: int

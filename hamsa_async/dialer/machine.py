@@ -5,7 +5,8 @@ crash recovery and the docs read the same tables, so they cannot disagree.
 
 One rule carries the rest. An attempt is written down as *intended* before its request leaves.
 So an attempt found *intended* by a process that did not write it may have rung: it is unknown,
-always, and goes back to be called only where a living process proved that nothing was sent.
+always, and goes back to be called only where a living process proved that nothing was sent, or
+where evidence of absence was believed.
 """
 
 import enum
@@ -30,13 +31,26 @@ class AttemptState(enum.StrEnum):
     INTENDED = "intended"
     """Written down; the request may have left."""
     PLACED = "placed"
-    """The API took the call; it has a call id."""
+    """The API took the call; it has a call id, and its end was not seen."""
+    ENDED = "ended"
+    """A placed call that has ended, with its outcome."""
     REFUSED = "refused"
     """The API said no; no call was made."""
     NOT_SENT = "not_sent"
     """Provably nothing left this machine."""
     UNKNOWN = "unknown"
-    """It may have rung; nothing proves it either way."""
+    """It may have rung; nothing proves it either way, and evidence is looked for."""
+    REVIEW = "review"
+    """It may have rung; the evidence does not settle it, and only a person can."""
+    ABSENT = "absent"
+    """It was in doubt, and is believed never to have become a call."""
+
+
+class Asked(enum.StrEnum):
+    """What whoever dials a campaign can be asked from outside."""
+
+    PAUSE = "pause"
+    STOP = "stop"
 
 
 class ContactState(enum.StrEnum):
@@ -49,7 +63,11 @@ class ContactState(enum.StrEnum):
     DIALING = "dialing"
     """An attempt is open at the API's door."""
     PLACED = "placed"
-    """The API took the call."""
+    """The API took the call; its end was not seen."""
+    RETRY = "retry"
+    """It will be tried again, from `due_at` on."""
+    DONE = "done"
+    """Its call has ended, with its outcome; it is not called again."""
     REFUSED = "refused"
     """The API said no to this contact; no call was made."""
     SKIPPED = "skipped"
@@ -59,7 +77,9 @@ class ContactState(enum.StrEnum):
     INVALID = "invalid"
     """The row is no contact; the reason says why."""
     UNKNOWN = "unknown"
-    """It may have rung, and nothing proves it yet. It is not dialed again."""
+    """It may have rung, and evidence is looked for. It is not dialed again."""
+    REVIEW = "review"
+    """It may have rung, and only a person can tell. It is not dialed again."""
 
 
 class Happening(enum.StrEnum):
@@ -70,8 +90,22 @@ class Happening(enum.StrEnum):
     REFUSED = "refused"
     RETURNED = "returned"
     """Provably no call, and for no reason of the contact's: back to be called."""
+    RETURNED_AGAIN = "returned_again"
+    """The same, to somebody who is being tried again."""
     LOST = "lost"
-    """The attempt's outcome is unknown."""
+    """Whether the attempt became a call is unknown."""
+    FOUND = "found"
+    """A call in doubt was found: it was placed."""
+    ABSENT = "absent"
+    """A call in doubt is believed never to have been one."""
+    ABSENT_AGAIN = "absent_again"
+    """The same, of somebody who is being tried again."""
+    REVIEWED = "reviewed"
+    """The evidence does not settle a doubt."""
+    ENDED = "ended"
+    """Its call has ended, and it is not tried again."""
+    RETRIED = "retried"
+    """Its call has ended, and it will be tried again."""
     DEFERRED = "deferred"
     EXPIRED = "expired"
     SKIPPED = "skipped"
@@ -86,24 +120,48 @@ _WAITING: Final = {
     Happening.EXPIRED: ContactState.EXPIRED,
     Happening.SKIPPED: ContactState.SKIPPED,
     Happening.WITHDRAWN: ContactState.SKIPPED,
+    Happening.FOUND: ContactState.PLACED,  # absence was believed, and was not so
 }
 
 CONTACT_MOVES: Final[Mapping[ContactState, Mapping[Happening, ContactState]]] = {
     ContactState.PENDING: _WAITING,
     ContactState.DEFERRED: _WAITING,
+    # Somebody who was called keeps that record: what ends the waiting leaves the last outcome.
+    ContactState.RETRY: {
+        Happening.INTENDED: ContactState.DIALING,
+        Happening.DEFERRED: ContactState.RETRY,
+        Happening.EXPIRED: ContactState.DONE,
+        Happening.SKIPPED: ContactState.DONE,
+        Happening.WITHDRAWN: ContactState.DONE,
+        Happening.FOUND: ContactState.PLACED,
+    },
     ContactState.DIALING: {
         Happening.PLACED: ContactState.PLACED,
         Happening.REFUSED: ContactState.REFUSED,
         Happening.RETURNED: ContactState.PENDING,
+        Happening.RETURNED_AGAIN: ContactState.RETRY,
         Happening.LOST: ContactState.UNKNOWN,
+    },
+    ContactState.PLACED: {
+        Happening.ENDED: ContactState.DONE,
+        Happening.RETRIED: ContactState.RETRY,
+    },
+    ContactState.UNKNOWN: {
+        Happening.FOUND: ContactState.PLACED,
+        Happening.ABSENT: ContactState.DEFERRED,
+        Happening.ABSENT_AGAIN: ContactState.RETRY,
+        Happening.REVIEWED: ContactState.REVIEW,
+    },
+    ContactState.REVIEW: {
+        Happening.FOUND: ContactState.PLACED,
+        Happening.ABSENT: ContactState.DEFERRED,
+        Happening.ABSENT_AGAIN: ContactState.RETRY,
     },
     ContactState.SKIPPED: {Happening.WITHDRAWN: ContactState.SKIPPED},
     ContactState.INVALID: {Happening.WITHDRAWN: ContactState.SKIPPED},
     ContactState.EXPIRED: {Happening.WITHDRAWN: ContactState.SKIPPED},
-    # A contact once dialed keeps its record.
-    ContactState.PLACED: {},
+    ContactState.DONE: {},
     ContactState.REFUSED: {},
-    ContactState.UNKNOWN: {},
 }
 
 DIALABLE: Final = frozenset(
@@ -116,16 +174,47 @@ WITHDRAWABLE: Final = frozenset(
 )
 """The states that a contact can be withdrawn from."""
 
-OPEN_ATTEMPTS: Final = frozenset({AttemptState.INTENDED, AttemptState.UNKNOWN})
+NEVER_DIALED: Final = frozenset({ContactState.PENDING, ContactState.DEFERRED})
+"""The states of a contact that is to be called and was not called yet."""
+
+_SETTLED_BY_EVIDENCE: Final = frozenset({AttemptState.PLACED, AttemptState.ABSENT})
+
+ATTEMPT_MOVES: Final[Mapping[AttemptState, frozenset[AttemptState]]] = {
+    AttemptState.INTENDED: frozenset(
+        {
+            AttemptState.PLACED,
+            AttemptState.REFUSED,
+            AttemptState.NOT_SENT,
+            AttemptState.UNKNOWN,
+        }
+    ),
+    AttemptState.PLACED: frozenset({AttemptState.ENDED}),
+    AttemptState.UNKNOWN: _SETTLED_BY_EVIDENCE | {AttemptState.REVIEW},
+    AttemptState.REVIEW: _SETTLED_BY_EVIDENCE,
+    # Absence is believed, never proved: a call that shows after all is ours.
+    AttemptState.ABSENT: frozenset({AttemptState.PLACED}),
+    AttemptState.ENDED: frozenset(),
+    AttemptState.REFUSED: frozenset(),
+    AttemptState.NOT_SENT: frozenset(),
+}
+"""What an attempt can become. It only moves forward, whatever comes late or twice."""
+
+IN_DOUBT: Final = frozenset({AttemptState.UNKNOWN, AttemptState.REVIEW})
+"""Attempts that may have become a call, for all that is known."""
+
+OPEN_ATTEMPTS: Final = IN_DOUBT | {AttemptState.INTENDED, AttemptState.PLACED}
 """While an attempt is in one of these, its number is not dialed by anybody else."""
 
-MAY_HAVE_RUNG: Final = OPEN_ATTEMPTS | {AttemptState.PLACED}
+MAY_HAVE_RUNG: Final = OPEN_ATTEMPTS | {AttemptState.ENDED, AttemptState.ABSENT}
 """The attempts that the minimum gap counts from."""
+
+UNSEEN: Final = "unseen"
+"""The outcome of a call whose end was not seen in the time that it can have lasted."""
 
 COUNTED_ATTEMPTS: Final = frozenset(
     {AttemptState.PLACED, AttemptState.REFUSED, AttemptState.UNKNOWN}
 )
-"""The attempts that count as attempts of a contact. One that was not sent does not."""
+"""How an attempt may settle that then counts as one of its contact. One not sent does not."""
 
 ATTEMPT_AFTER: Final[Mapping[Certainty, AttemptState]] = {
     Certainty.PLACED: AttemptState.PLACED,
@@ -165,6 +254,11 @@ def move(state: ContactState, happening: Happening) -> ContactState:
     except KeyError:
         msg = f"a contact that is {state} cannot be {happening}"
         raise ValueError(msg) from None
+
+
+def sources(state: AttemptState) -> frozenset[AttemptState]:
+    """The states of an attempt that can become this one."""
+    return frozenset(before for before, after in ATTEMPT_MOVES.items() if state in after)
 
 
 def attempt_after(error: HamsaError) -> AttemptState:

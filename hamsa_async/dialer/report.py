@@ -14,19 +14,22 @@ MEANINGS: Final[Mapping[ContactState, str]] = {
     ContactState.PENDING: "to be called",
     ContactState.DEFERRED: "a rule says later: the reason says which, due_at when",
     ContactState.DIALING: "a request is at the API's door",
-    ContactState.PLACED: "the API took the call; call_id follows it",
+    ContactState.PLACED: "the API took the call; its end was not seen yet",
+    ContactState.RETRY: "will be tried again: due_at says when, outcome how the last call ended",
+    ContactState.DONE: "its call has ended: the outcome says how",
     ContactState.REFUSED: "the API said no to this contact; no call was made",
     ContactState.SKIPPED: "a rule says never: the reason says which",
     ContactState.EXPIRED: "its time ran out before a call",
     ContactState.INVALID: "the row is no contact: the reason says why",
     ContactState.UNKNOWN: "it may have rung, nothing proves it; it is not dialed again",
+    ContactState.REVIEW: "it may have rung, and only a person can tell; it is not dialed again",
 }
 """What each state of a row means, in a line."""
 
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ReportRow))
 
 _FORMULA: Final = frozenset("=+-@\t\r")  # what a spreadsheet takes for the start of one
-_TEXTS: Final = frozenset({"contact_id", "reason", "detail", "call_id"})
+_TEXTS: Final = frozenset({"contact_id", "reason", "detail", "call_id", "outcome", "recording"})
 
 
 def as_record(row: ReportRow) -> dict[str, Any]:
@@ -47,9 +50,7 @@ async def write_csv(rows: AsyncIterable[ReportRow], target: TextIO) -> int:
     written = 0
     async for row in rows:
         record = as_record(row)
-        writer.writerow(
-            [harmless(record[name]) if name in _TEXTS else record[name] for name in COLUMNS]
-        )
+        writer.writerow([_cell(name, record[name]) for name in COLUMNS])
         written += 1
     return written
 
@@ -70,6 +71,12 @@ async def write_json(
         written += 1
     target.write("\n]}\n")
     return written
+
+
+def _cell(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    return harmless(value) if name in _TEXTS else value
 
 
 def write_lines(records: Iterable[Mapping[str, Any]], target: TextIO) -> None:

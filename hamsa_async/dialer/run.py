@@ -14,7 +14,7 @@ from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contract import Contract
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.records import CampaignRecord
-from hamsa_async.dialer.machine import ContactState
+from hamsa_async.dialer.machine import DIALABLE, ContactState
 from hamsa_async.dialer.runner import Finish, Runner
 from hamsa_async.errors import DialerError
 from hamsa_async.models import AgentDetails, Project
@@ -46,7 +46,7 @@ class Loaded:
     @property
     def to_dial(self) -> int:
         """Contacts that are to be called, now or later."""
-        return self.counts.get(ContactState.PENDING, 0) + self.counts.get(ContactState.DEFERRED, 0)
+        return sum(self.counts.get(state, 0) for state in DIALABLE)
 
 
 class Run(AsyncIterator[DialerEvent]):

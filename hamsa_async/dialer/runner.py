@@ -11,7 +11,7 @@ import enum
 import itertools
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -19,26 +19,38 @@ import attrs
 
 from hamsa_async._limits import Pace
 from hamsa_async._masking import mask_text
-from hamsa_async._pull import Pull
+from hamsa_async._pull import Pull, see_through
 from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
+from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
+    MAY_HAVE_RUNG,
+    Asked,
     AttemptState,
     Happening,
     attempt_after,
     ends_campaign,
     happening_after,
 )
+from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
+from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
-from hamsa_async.models import Call, CallRequest
+from hamsa_async.models import Call, CallRequest, WebhookAuth
+
+CALLS_OPEN: Final = "calls_open"
+"""Why a run waits, or ends, when only the ends of placed calls are outstanding."""
+
+DOUBTS_OPEN: Final = "unknown"
+"""The same, when only doubts are outstanding that may still be settled."""
 
 _READ_AHEAD: Final = 200  # contacts read at once
 _REASON_LIMIT: Final = 200
+_LISTEN_EVERY: Final = 0.5  # seconds; whoever pauses a campaign wants to see it paused
 _LOOK_AT_CLOCK: Final = 1.0  # seconds; the wall clock may be set, and a laptop may sleep
 
 
@@ -46,10 +58,10 @@ class Ending(enum.StrEnum):
     """How a run ended."""
 
     DONE = "done"
-    """Nothing is left to dial."""
+    """Nothing is left to dial, and every placed call has ended."""
     NOTHING_NOW = "nothing_now"
-    """What is left may not be dialed yet, and the run was told not to wait; or waiting would
-    not help, because what holds it is a call whose outcome is unknown."""
+    """What is left may not be dialed yet, or calls have not ended, and the run was told not to
+    wait; or waiting would not help, because what holds it is a call whose outcome is unknown."""
     INTERRUPTED = "interrupted"
     """It was stopped; running it again resumes."""
     HALTED = "halted"
@@ -63,7 +75,7 @@ class Finish:
     ending: Ending
     reason: str | None = None
     next_at: datetime | None = None
-    """When the first deferred contact is due, for `NOTHING_NOW`."""
+    """When the first contact is due that waits, for `NOTHING_NOW`."""
 
 
 class _HeldBackError(Exception):
@@ -118,9 +130,14 @@ class Runner:
         campaign_id: The campaign's id in it; the caller holds its claim.
         campaign: Its settings.
         api: Places the calls.
+        observer: Sees how they end.
+        reconciler: Settles doubts.
+        inbox: Acts on what webhooks said, where there are any.
+        webhook_auth: Makes the secret of an attempt's webhooks.
+        longest: How long a call by the campaign's agent can last.
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
-        wait: Whether to wait for deferred contacts.
+        wait: Whether to wait for contacts that are due later, and for the ends of calls.
         clock: What time it is (aware).
         probe_every: How often an unreachable host is tried.
     """
@@ -132,6 +149,11 @@ class Runner:
         campaign: Campaign,
         api: VoiceAgentsApi,
         *,
+        observer: Observer,
+        reconciler: Reconciler,
+        inbox: Inbox | None = None,
+        webhook_auth: Callable[[str], WebhookAuth] | None = None,
+        longest: timedelta,
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
         wait: bool,
@@ -153,6 +175,17 @@ class Runner:
         self._judge = self._rules.ruling if self._rules.policy.asks_for_place else None
         self._in_hand: dict[int, _Dial] = {}
         self._settled = asyncio.Event()
+        self._observer = observer
+        self._reconciler = reconciler
+        self._inbox = inbox
+        self._webhook_auth = webhook_auth
+        self._calls = 0
+        observer.changed = reconciler.changed = self._settled.set
+        reconciler.found = observer.placed
+        self._longest = longest
+        self._may_dial = asyncio.Event()
+        self._may_dial.set()
+        self._told_waiting: Mapping[str, Any] = {}
         self._is_over = False
         self._finish: Finish | None = None
         self._source = self._candidates()
@@ -172,9 +205,53 @@ class Runner:
             Nobody more is dialed. What was intended and not sent is written down as such, and
             what may have been sent as unknown.
         """
+        await self._observer.begin()
+        await self._reconciler.begin()
+        self._calls = await self._journal.calls_made(self._id)
         async with contextlib.aclosing(self._source):
-            await self._pull.run()
+            watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
+            try:
+                await self._pull.run()
+            finally:
+                for each in watching:
+                    each.cancel()
+                await see_through(asyncio.wait(watching))
+        for each in watching:
+            if not each.cancelled():
+                each.result()
         return self._finish or Finish(ending=Ending.DONE)
+
+    def _watches(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        yield self._observer.watch
+        yield self._reconciler.watch
+        yield self._listen
+        if self._inbox is not None:
+            yield self._inbox.watch
+
+    async def _listen(self) -> None:
+        """Hear what is asked from outside: no intent is written since it was."""
+        while True:
+            asked = await self._journal.asked(self._id)
+            if asked is Asked.STOP:
+                self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
+            if (asked is Asked.PAUSE) == self._may_dial.is_set():
+                await self._note_paused(paused=asked is Asked.PAUSE)
+            await asyncio.sleep(_LISTEN_EVERY)
+
+    async def _note_paused(self, *, paused: bool) -> None:
+        if paused:
+            self._may_dial.clear()
+        else:
+            self._may_dial.set()
+        await self._note(EventKind.PAUSED if paused else EventKind.RESUMED, {})
+
+    async def _beside(self, watch: Callable[[], Awaitable[None]]) -> None:
+        """Watch; nobody more is dialed where what is seen cannot be written down."""
+        try:
+            await watch()
+        except Exception:
+            self._dial_no_more()
+            raise
 
     def _end(self, finish: Finish) -> None:
         if self._finish is None:
@@ -220,7 +297,9 @@ class Runner:
             # What is in hand is still pending on disk until its intent is written.
             for candidate in [each for each in batch if each.id not in self._in_hand]:
                 await self._ready()
+                await self._may_dial.wait()
                 await self._until_reachable()
+                await self._until_room()
                 found = True
                 yield candidate
             if at_end:
@@ -230,32 +309,78 @@ class Runner:
 
     async def _more_to_come(self) -> bool:
         """Nothing can be dialed this moment: wait for what may come, or say that it is over."""
+        self._settled.clear()
         if self._in_hand:
             # What is in hand may come back to be dialed.
-            await self._until_settled()
+            await self._settled.wait()
             return True
         following = await self._journal.next_due(self._id, freed_by_time=self._wait)
-        if following is not None and self._wait:
-            await self._until(*following)
+        if self._wait and (following is not None or self._outstanding):
+            await self._until(following)
+            return True
+        # Those that do not wait have at least looked at what was open from before.
+        await self._observer.looked.wait()
+        await self._reconciler.looked.wait()
+        if self._settled.is_set():
             return True
         following = following or await self._journal.next_due(self._id)
-        if following is not None:
-            until, reason = following
+        if following is not None or self._outstanding:
+            until, reason = following or (None, self._outstanding)
             # A run that would have waited knows that no time frees what is left.
             self._finish = Finish(
                 ending=Ending.NOTHING_NOW, reason=reason, next_at=None if self._wait else until
             )
-        return False
+            return False
+        # Another process may have found a call meanwhile.
+        await self._observer.begin()
+        return self._outstanding is not None
 
-    async def _until(self, moment: datetime, reason: str) -> None:
-        if moment > self._clock():
-            await self._note(EventKind.WAITING, {"until": moment.isoformat(), "reason": reason})
-        while (pause := (moment - self._clock()).total_seconds()) > 0:  # noqa: ASYNC110 - a time
-            await asyncio.sleep(min(pause, _LOOK_AT_CLOCK))
+    @property
+    def _outstanding(self) -> str | None:
+        """What must come before the campaign is done, besides the time of contacts."""
+        if self._observer.live:
+            return CALLS_OPEN
+        return DOUBTS_OPEN if self._reconciler.unknown else None
+
+    async def _until(self, following: tuple[datetime, str] | None) -> None:
+        """Wait for a contact's time to come, for a call to end or for a doubt to be settled."""
+        moment, reason = following or (None, self._outstanding)
+        if moment is None or moment > self._clock():
+            until = None if moment is None else moment.isoformat()
+            await self._tell_waiting({"until": until, "reason": reason})
+        while not self._settled.is_set():
+            pause = _LOOK_AT_CLOCK
+            if moment is not None:
+                pause = min(pause, (moment - self._clock()).total_seconds())
+            if pause <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._settled.wait()
+
+    async def _tell_waiting(self, why: Mapping[str, Any]) -> None:
+        if why != self._told_waiting:
+            self._told_waiting = why
+            known = {name: value for name, value in why.items() if value is not None}
+            await self._note(
+                EventKind.WAITING,
+                {**known, "live": self._observer.live, "unknown": self._reconciler.unknown},
+            )
 
     async def _until_settled(self) -> None:
         self._settled.clear()
         await self._settled.wait()
+
+    async def _until_room(self) -> None:
+        """Keep to the number of calls that may be live at once, and to that of all calls."""
+        most = self._campaign.live_calls
+        while most is not None and self._observer.live + len(self._in_hand) >= most:
+            await self._until_settled()
+        most = self._campaign.max_calls
+        while most is not None and self._calls + len(self._in_hand) >= most:
+            if not self._in_hand:
+                self._end(Finish(ending=Ending.HALTED, reason=f"max_calls: {most} were made"))
+            await self._until_settled()
 
     async def _until_reachable(self) -> None:
         """While the host is unreachable let one through now and then, and nobody else."""
@@ -313,7 +438,8 @@ class Runner:
                 await self._settle(dial, _lost(type(error).__name__))
             raise
         else:
-            await self._settle(dial, _placed(call))
+            await self._settle(dial, self._placed(dial, call))
+            self._observer.placed(dial.attempt_id)
             await self._watch(sent=True)
 
     async def _look_first(self, dial: _Dial) -> None:
@@ -371,11 +497,28 @@ class Runner:
             from_number=None if from_number == HAMSA_DEFAULT else from_number,
             params={**self._campaign.params, **candidate.params},
             reference=dial.attempt_id,
+            webhook_url=None if self._webhook_auth is None else self._campaign.webhook_url,
+            webhook_auth=None
+            if self._webhook_auth is None
+            else self._webhook_auth(dial.attempt_id),
+        )
+
+    def _placed(self, dial: _Dial, call: Call) -> Settlement:
+        longest = self._longest if dial.candidate.agent_id is None else LONGEST_CALL
+        return Settlement(
+            state=AttemptState.PLACED,
+            happening=Happening.PLACED,
+            call_id=call.id,
+            placed_at=call.created_at,
+            ends_by=self._clock() + longest + LEEWAY,
         )
 
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
+        self._calls += end.state in MAY_HAVE_RUNG
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
+        if end.state is AttemptState.UNKNOWN:
+            self._reconciler.lost()
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)
@@ -399,10 +542,6 @@ class AttemptIds:
         return f"att_{time.time_ns() // 1_000_000:012x}{self._run}{next(self._count):08x}"
 
 
-def _placed(call: Call) -> Settlement:
-    return Settlement(state=AttemptState.PLACED, happening=Happening.PLACED, call_id=call.id)
-
-
 def _lost(reason: str) -> Settlement:
     return Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=reason)
 
@@ -421,6 +560,7 @@ def _end_of(error: HamsaError, *, own_agent: bool) -> Settlement:
         call_id=getattr(error, "call_id", None),
         status=error.status,
         reason=_words(error),
+        server_ahead=getattr(error, "server_ahead", None),
     )
 
 

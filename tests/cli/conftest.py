@@ -212,6 +212,7 @@ class Campaigns:
         return (
             *("campaign", "run", *more, "--name", name, "--journal", self.journal),
             *("--agent", FAKE_AGENT_ID, "--policy", "none", "--rate", "none", "--yes"),
+            *("--lag", "1"),
         )
 
     def run(self, *more: object, name: str = "eid", **options: Any) -> Done:
@@ -224,7 +225,7 @@ class Campaigns:
         """Run by name alone."""
         return self.command(
             *("campaign", "run", "--name", name, "--journal", self.journal),
-            *("--rate", "none", "--yes", *more),
+            *("--rate", "none", "--yes", "--lag", "1", *more),
         )
 
     def status(self, name: str = "eid") -> Any:
@@ -356,7 +357,9 @@ def command(tmp_path: Path, _environment_of_nobody: None) -> Iterator[Command]:
 
 def serving(command: Command, ledger: Path, *options: object) -> Server:
     """Start a fake server and wait until it listens."""
-    process = command.start("fake", "--ledger", ledger, *options)
+    # Calls are over as soon as somebody looks: each look is a second apart.
+    usual = ("--call-seconds", "0", "--outcomes", "COMPLETED")
+    process = command.start("fake", "--ledger", ledger, *usual, *options)
     assert process.stderr is not None
     line = process.stderr.readline()
     found = re.search(r"HAMSA_BASE_URL=(\S+)", line)

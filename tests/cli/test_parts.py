@@ -159,7 +159,7 @@ def _tally(**counts: int) -> Tally:
 def test_tally_follows_the_events() -> None:
     """Of a resumed campaign too, whose deferred contacts no event of this run told of."""
     tally = _tally(pending=1, deferred=2, placed=7, invalid=1)
-    assert (tally.total, tally.finished) == (3, 0)
+    assert (tally.total, tally.finished) == (10, 0)
     for kind in (
         *(EventKind.INTENDED, EventKind.RETURNED, EventKind.INTENDED, EventKind.PLACED),
         *(EventKind.INTENDED, EventKind.LOST, EventKind.DEFERRED),
@@ -174,7 +174,19 @@ def test_tally_follows_the_events() -> None:
         ContactState.REFUSED: 1,
         ContactState.INVALID: 1,
     }
-    assert tally.finished == tally.total == 3
+    assert (tally.total, tally.finished) == (10, 2)
+    for kind in (EventKind.ENDED, EventKind.RETRIED, EventKind.GIVEN_UP):
+        tally.take(_event(kind))
+    for kind in (EventKind.RETRIED, EventKind.INTENDED):
+        tally.take(_event(kind))
+    for kind in (EventKind.RETURNED, EventKind.DEFERRED):
+        tally.take(_event(kind, again=True))
+    assert {state: tally.counts[state] for state in ("done", "retry", "placed", "pending")} == {
+        "done": 2,
+        "retry": 1,
+        "placed": 5,
+        "pending": 0,
+    }
     assert tally.rate() > 0
     tally.correct({ContactState.PLACED: 11})
     assert tally.shown() == [(ContactState.PLACED, 11)]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from hamsa_async.testing import FAKE_AGENT_ID
+
 STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -30,8 +32,9 @@ def test_yes(dial: Any, contacts: Any, ask: Any) -> None:
     question = plain(shown.expect("[y/N]"))
     for words in (
         *("campaign       eid", "project        Fake project (", "agent          Fake agent ("),
-        *("caller number  +9714*****00", "policy         none: ", "journal        "),
+        *("caller number  +9714*****00", "policy         none 1: ", "journal        "),
         *("3 to call, of 3 rows", "params         k", "Call 3 contacts now?"),
+        *("plan           first call ", "(Asia/Dubai); 3 fit today"),
     ):
         assert words in question
     assert str(dial.journal) in question.replace("\n", "").replace(" " * 15, "")
@@ -46,6 +49,20 @@ def test_yes(dial: Any, contacts: Any, ask: Any) -> None:
     assert "done" in plain(text)
     assert not re.search(r"\+\d{8,}", text)
     assert len(dial.server.rings()) == 3
+
+
+def test_the_question_says_who_is_not_called(dial: Any, contacts: Any, terminal: Any) -> None:
+    """What the rules make of the list stands above the question."""
+    path = contacts("phone\n+966501234567\n")
+    args = ("campaign", "run", path, "--name", "x", "--journal", dial.journal, "--agent")
+    rules = ("--policy", "ae_telemarketing", "--from", "+97142000000")
+    shown = terminal(dial.command, *args, FAKE_AGENT_ID, *rules, columns=200)
+    question = plain(shown.expect("[y/N]"))
+    assert "nobody may be called, as things are" in question
+    assert "ae_telemarketing 2026.1: United Arab Emirates" in question
+    assert "Not confirmed: " in question
+    shown.type("n\n")
+    assert shown.to_the_end()[0] == 2
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "لا\n"])
@@ -85,9 +102,9 @@ def test_ctrl_c_while_dialing(serve: Any, dial_at: Any, contacts: Any, terminal:
     """On a narrow terminal, resized meanwhile: the board stays whole, and the cursor comes back."""
     dial = dial_at(serve("--latency", "0.05"))
     shown = terminal(dial.command, *dial.args(contacts(300)), columns=60)
-    shown.expect("placed ")
+    shown.expect("done ")
     shown.resize(40, 20)
-    shown.expect("placed ")
+    shown.expect("done ")
     shown.type("\x03")
     code, text = shown.to_the_end()
     assert code == 130
@@ -95,7 +112,7 @@ def test_ctrl_c_while_dialing(serve: Any, dial_at: Any, contacts: Any, terminal:
     assert "interrupted (SIGINT)" in plain(text)
     assert "Traceback" not in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
-    assert dial.counts().keys() == {"placed", "pending"}
+    assert dial.counts().keys() - {"placed", "done"} == {"pending"}
 
 
 def test_second_ctrl_c(dial: Any, contacts: Any, terminal: Any, tools: Any) -> None:
@@ -117,10 +134,10 @@ def test_closed_terminal(serve: Any, dial_at: Any, contacts: Any, terminal: Any)
     """Closing the window is a SIGHUP: what is in flight settles, and the journal resumes."""
     dial = dial_at(serve("--latency", "0.05"))
     shown = terminal(dial.command, *dial.args(contacts(300)))
-    shown.expect("placed ")
+    shown.expect("done ")
     shown.close()
     assert shown.process.wait(60) == 130
-    assert dial.counts().keys() == {"placed", "pending"}
+    assert dial.counts().keys() - {"placed", "done"} == {"pending"}
     assert dial.status()["last_run"]["reason"] == "SIGHUP"
 
 
@@ -145,4 +162,4 @@ def test_summary_fits(dial: Any, contacts: Any, terminal: Any, columns: int) -> 
     assert code == 0
     header = next(line for line in plain(text).splitlines() if "phone_number" in line)
     assert header.split()[:2] == ["row", "contact_id"]
-    assert ("call_id" in header) is (columns >= 100)
+    assert ("call_id" in header) is (columns >= 130)

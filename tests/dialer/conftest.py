@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ from hamsa_async.dialer import (
 )
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa
 
-MAY_HAVE_RUNG = {ContactState.PLACED, ContactState.UNKNOWN}
+MAY_HAVE_RUNG = {
+    ContactState.PLACED,
+    ContactState.RETRY,
+    ContactState.DONE,
+    ContactState.UNKNOWN,
+    ContactState.REVIEW,
+}
+LOOK_EVERY = timedelta(seconds=0.05)
 
 
 @attrs.define(kw_only=True)
@@ -38,11 +46,23 @@ class World:
     def rows(self, count: int, *, start: int = 0, **more: Any) -> list[dict[str, Any]]:
         return [{"phone_number": self.number(start + place), **more} for place in range(count)]
 
+    def calls_end(self, *outcomes: str) -> None:
+        """From now on calls are over at once, and end so."""
+        self.fake.call_seconds = (0.0, 0.0)
+        self.fake.outcomes = dict.fromkeys(outcomes or ("COMPLETED",), 1.0)
+
     def campaign(self, name: str = "eid", **settings: Any) -> Campaign:
-        usual = {"voice_agent_id": FAKE_AGENT_ID, "rate": None, "concurrency": 5}
+        usual = {
+            "voice_agent_id": FAKE_AGENT_ID,
+            "rate": None,
+            "concurrency": 5,
+            "live_calls": None,
+        }
         return Campaign(name=name, **{**usual, **settings})
 
     def dialer(self, client: Any = None, journal: Any = None, **settings: Any) -> Dialer:
+        settings.setdefault("look_every", LOOK_EVERY)
+        settings.setdefault("settle_every", timedelta(hours=1))
         return Dialer(client or self.hamsa, journal=journal or self.path, **settings)
 
     async def run(
@@ -81,14 +101,15 @@ class World:
         }
         assert {ring.phone_number for ring in self.fake.ledger.rings} <= honest
         for number, call_id in self.ask(
-            "SELECT phone_number, call_id FROM contacts WHERE state = 'placed'"
+            "SELECT phone_number, call_id FROM contacts WHERE state IN ('placed', 'done')"
         ):
             assert [ring.call_id for ring in self.fake.ledger.rings_of(number)] == [call_id]
 
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeHamsa]:
-    async with FakeHamsa() as running:
+    # Calls last: whoever tests how they end says so.
+    async with FakeHamsa(call_seconds=(600, 600)) as running:
         yield running
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hamsa_async.dialer import ContactState, Ending, SqliteJournal
+from hamsa_async.dialer import ContactState, Ending, EventKind, SqliteJournal
 
 
 class Crash(BaseException):
@@ -55,7 +55,7 @@ async def crash(world: Any, journal: Any, *, concurrency: int = 4) -> None:
     loop.set_exception_handler(lambda *_: None)  # a dead process reports nothing
     dialer = world.dialer(journal=journal)
     await dialer.__aenter__()
-    run = dialer.run(world.campaign(concurrency=concurrency), world.rows(20))
+    run = dialer.run(world.campaign(concurrency=concurrency), world.rows(20), wait=False)
     with pytest.raises((Crash, asyncio.CancelledError)):
         async for _ in run:
             pass
@@ -73,7 +73,7 @@ async def test_a_crash_around_each_write(world: Any, method: str, when: str, nth
     async with await SqliteJournal.open(world.path) as journal:
         await crash(world, CrashingJournal(journal, method, when, nth))
     run, _ = await world.run()
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert set(run.counts) <= {ContactState.PLACED, ContactState.UNKNOWN}
     assert run.counts.get(ContactState.UNKNOWN, 0) <= 4
     await world.judge(20)
@@ -94,11 +94,13 @@ async def test_a_crash_between_intent_and_request_is_doubt(world: Any) -> None:
 
 
 async def test_a_crash_after_the_answer_is_doubt(world: Any) -> None:
-    """A call that was placed, and whose result was never written, is unknown; it rang once."""
+    """A call that was placed, and whose result was never written, is found; it rang once."""
     async with await SqliteJournal.open(world.path) as journal:
         await crash(world, CrashingJournal(journal, "settle", "before", 1), concurrency=1)
-    run, _ = await world.run()
-    assert run.counts == {ContactState.PLACED: 19, ContactState.UNKNOWN: 1}
+    run, events = await world.run()
+    assert run.counts == {ContactState.PLACED: 20}
+    kinds = [event.kind for event in events if event.row == 1]
+    assert kinds == [EventKind.LOST, EventKind.FOUND]
     assert len(world.fake.ledger.rings_of(world.number(0))) == 1
     await world.judge(20)
 
@@ -132,6 +134,7 @@ class FailingApi:
     def __init__(self, real: Any, nth: int, *, after: bool) -> None:
         self.config = real.config
         self.projects = real.projects
+        self.conversations = real.conversations
         self.voice_agents = self
         self.get = real.voice_agents.get
         self._attempt = real.voice_agents.attempt

@@ -31,7 +31,7 @@ from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
 async def test_everybody_is_called_once(world: Any) -> None:
     """A campaign over a list places one call for each contact, and adds up."""
     run, events = await world.run(world.rows(50), concurrency=8)
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert run.counts == {ContactState.PLACED: 50}
     assert len(world.fake.ledger.rings) == 50
     assert events[-1].kind is EventKind.RUN_ENDED
@@ -128,7 +128,7 @@ async def test_running_a_name_again_dials_nobody_twice(world: Any) -> None:
     """A campaign that is done stays done, with its list given again or not."""
     await world.run(world.rows(10))
     run, _ = await world.run()
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     await world.run(world.rows(10))
     assert len(world.fake.ledger.rings) == 10
     await world.judge(10)
@@ -137,7 +137,7 @@ async def test_running_a_name_again_dials_nobody_twice(world: Any) -> None:
 async def test_events_are_numbered_and_none_is_missed(world: Any) -> None:
     """The run's stream is the journal's, and `after` goes on where one stopped."""
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(), world.rows(25))
+        run = dialer.run(world.campaign(), world.rows(25), wait=False)
         told = [event async for event in run]
         journal = [event async for event in dialer.events()]
         assert told == journal
@@ -149,7 +149,7 @@ async def test_events_are_numbered_and_none_is_missed(world: Any) -> None:
 async def test_a_result_is_durable_before_it_is_told(world: Any) -> None:
     """Whoever hears of a placed call finds it in the journal at once."""
     async with world.dialer() as dialer:
-        async for event in dialer.run(world.campaign(), world.rows(10)):
+        async for event in dialer.run(world.campaign(), world.rows(10), wait=False):
             if event.kind is EventKind.PLACED:
                 assert world.ask("SELECT state FROM attempts WHERE id = ?", event.attempt_id) == [
                     ("placed",)
@@ -233,7 +233,7 @@ async def test_rate_and_concurrency_may_change_from_run_to_run(world: Any) -> No
     """They are dials of a run, not settings of the campaign."""
     await world.run(world.rows(2), rate=100.0, concurrency=1)
     run, _ = await world.run(rate=None, concurrency=7)
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
 
 
 async def test_a_list_that_differs_must_be_accepted(world: Any) -> None:
@@ -249,7 +249,7 @@ async def test_a_list_that_differs_must_be_accepted(world: Any) -> None:
         await world.run(rows)
     assert world.fake.ledger.posts == 0
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(), rows, accept_changes=True)
+        run = dialer.run(world.campaign(), rows, accept_changes=True, wait=False)
         async for _ in run:
             pass
     assert run.loaded.accepted == ("1 row new", "1 row gone", "1 row changed")
@@ -271,6 +271,7 @@ async def test_a_caller_number_is_needed_where_phones_ring(world: Any) -> None:
 
         voice_agents = world.hamsa.voice_agents
         projects = world.hamsa.projects
+        conversations = world.hamsa.conversations
 
     with pytest.raises(CampaignError, match="no caller number"):
         await world.run(world.rows(2), client=Elsewhere)
@@ -316,7 +317,7 @@ async def test_another_dialer_of_the_same_campaign_is_kept_out(world: Any) -> No
             await world.run(world.rows(3))
         await world.run(world.rows(3, start=50), name="other")
     run, _ = await world.run()
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     await world.judge(6)
 
 
@@ -330,24 +331,24 @@ async def test_a_failed_load_lets_go_of_the_campaign(world: Any) -> None:
         with pytest.raises(CampaignError):
             await first.load(world.campaign(), world.rows(9))
         run, _ = await world.run()
-        assert run.finish.ending is Ending.DONE
+        assert run.finish.ending is Ending.NOTHING_NOW
 
 
 async def test_one_dialer_runs_a_campaign_once_at_a_time(world: Any) -> None:
     """A second run of a campaign in the same dialer is refused while the first goes on."""
     async with world.dialer() as dialer:
-        first = dialer.run(world.campaign(), world.rows(30))
+        first = dialer.run(world.campaign(), world.rows(30), wait=False)
         await anext(first)
         with pytest.raises(CampaignRunningError, match="this process already"):
-            await anext(dialer.run(world.campaign()))
+            await anext(dialer.run(world.campaign(), wait=False))
         with pytest.raises(CampaignRunningError, match="this process already"):
             await dialer.load(world.campaign())
         async for _ in first:
             pass
-        again = dialer.run(world.campaign())
+        again = dialer.run(world.campaign(), wait=False)
         async for _ in again:
             pass
-        assert again.finish.ending is Ending.DONE
+        assert again.finish.ending is Ending.NOTHING_NOW
     await world.judge(30)
 
 
@@ -362,8 +363,8 @@ async def test_campaigns_of_one_dialer_side_by_side(world: Any) -> None:
 
     async with world.dialer() as dialer:
         one, two = await asyncio.gather(
-            read(dialer.run(world.campaign("one"), world.rows(700))),
-            read(dialer.run(world.campaign("two"), world.rows(700, start=700))),
+            read(dialer.run(world.campaign("one"), world.rows(700), wait=False)),
+            read(dialer.run(world.campaign("two"), world.rows(700, start=700), wait=False)),
         )
     assert one.counts == two.counts == {ContactState.PLACED: 700}
     await world.judge(1400)
@@ -383,7 +384,7 @@ async def test_a_journal_of_another_project_is_refused(world: Any) -> None:
 async def test_a_journal_that_was_given_is_not_closed(world: Any, journal: Any) -> None:
     """A journal of the caller's is used, and stays open."""
     async with world.dialer(journal=journal) as dialer:
-        async for _ in dialer.run(world.campaign(), world.rows(2)):
+        async for _ in dialer.run(world.campaign(), world.rows(2), wait=False):
             pass
     assert [record.name for record in await journal.campaigns()] == ["eid"]
     assert not await journal.is_claimed((await journal.campaigns())[0])
@@ -423,10 +424,10 @@ async def test_a_key_that_is_renewed_meanwhile(
     file.write_text(FAKE_API_KEY)
     monkeypatch.setenv("HAMSA_API_KEY_FILE", str(file))
     async with HamsaClient(base_url=world.fake.base_url) as client, world.dialer(client) as dialer:
-        run = dialer.run(world.campaign(concurrency=2), world.rows(8))
+        run = dialer.run(world.campaign(concurrency=2), world.rows(8), wait=False)
         async for event in run:
             if event.kind is EventKind.PLACED and event.row == 2:
                 world.fake.api_keys = ("second",)
                 file.write_text("second")
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     await world.judge(8)

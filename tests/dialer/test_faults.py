@@ -37,7 +37,7 @@ async def test_doubt_is_kept(world: Any, fault: str, options: dict[str, Any]) ->
         FAKE_API_KEY, base_url=world.fake.base_url, timeouts=Timeouts(response=0.3)
     ) as client:
         run, events = await world.run(world.rows(4), client=client, concurrency=1)
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert run.counts == {ContactState.PLACED: 3, ContactState.UNKNOWN: 1}
     assert world.ask("SELECT state, reason IS NULL FROM attempts WHERE state <> 'placed'") == [
         ("unknown", False)
@@ -107,7 +107,7 @@ async def test_an_agent_of_a_row_that_is_missing(world: Any) -> None:
     rows = world.rows(6)
     rows[2]["agent_id"] = "nobody"
     run, _ = await world.run(rows)
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert run.counts == {ContactState.PLACED: 5, ContactState.REFUSED: 1}
     await world.judge(6)
 
@@ -115,7 +115,7 @@ async def test_an_agent_of_a_row_that_is_missing(world: Any) -> None:
 async def test_an_agent_that_goes_missing_halts(world: Any) -> None:
     """The campaign's agent, deleted in mid-campaign, stops it."""
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(concurrency=1), world.rows(9))
+        run = dialer.run(world.campaign(concurrency=1), world.rows(9), wait=False)
         async for event in run:
             if event.kind is EventKind.PLACED and event.row == 3:
                 del world.fake.agents[FAKE_AGENT_ID]
@@ -129,7 +129,7 @@ async def test_a_429_returns_the_contact(world: Any) -> None:
     """Whoever met a 429 is called later, and no attempt of theirs is burned."""
     world.fake.faults.next("rate_limited", count=2, retry_after="0.05")
     run, events = await world.run(world.rows(4), concurrency=2)
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert run.counts == {ContactState.PLACED: 4}
     assert [event.kind for event in events].count(EventKind.RETURNED) == 2
     assert world.ask("SELECT DISTINCT attempts FROM contacts") == [(1,)]
@@ -163,7 +163,7 @@ async def test_a_storm_of_everything(world: Any) -> None:
     for fault in ("drop_before", "drop_after", "cut", "html_502", "status_422", "reset_after"):
         world.fake.faults.at_rate(fault, 0.04)
     run, _ = await world.run(world.rows(300), concurrency=20)
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert set(run.counts) == {ContactState.PLACED, ContactState.REFUSED, ContactState.UNKNOWN}
     await world.judge(300)
 
@@ -174,7 +174,7 @@ async def test_a_host_that_is_down_for_a_while(world: Any) -> None:
     tried: list[float] = []
 
     async with world.dialer(probe_every=period) as dialer:
-        run = dialer.run(world.campaign(concurrency=8, rate=100.0), world.rows(60))
+        run = dialer.run(world.campaign(concurrency=8, rate=100.0), world.rows(60), wait=False)
         kinds: list[EventKind] = []
         up = None
         async for event in run:
@@ -191,7 +191,7 @@ async def test_a_host_that_is_down_for_a_while(world: Any) -> None:
                 and EventKind.HOST_REACHABLE not in kinds
             ):
                 tried.append(event.at.timestamp())
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert kinds.count(EventKind.HOST_UNREACHABLE) == kinds.count(EventKind.HOST_REACHABLE) == 1
     assert all(after - before >= 0.35 for before, after in itertools.pairwise(tried))
     assert run.counts[ContactState.PLACED] + run.counts.get(ContactState.UNKNOWN, 0) == 60
@@ -216,7 +216,8 @@ async def test_a_host_that_was_never_up(world: Any) -> None:
 async def test_stopping_while_the_host_is_down(world: Any) -> None:
     """A run that waits for a probe stops at once."""
     async with world.dialer(probe_every=timedelta(hours=1)) as dialer:
-        run = dialer.run(world.campaign(concurrency=3), world.rows(60))
+        campaign = world.campaign(concurrency=3, sweep=False)
+        run = dialer.run(campaign, world.rows(60), wait=False)
         async for event in run:
             if event.kind is EventKind.RUN_BEGAN:
                 await world.fake.pause_listening()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hamsa_async.dialer.machine import (
+    ATTEMPT_MOVES,
     CONTACT_MOVES,
     COUNTED_ATTEMPTS,
     DIALABLE,
@@ -18,6 +19,7 @@ from hamsa_async.dialer.machine import (
     ends_campaign,
     happening_after,
     move,
+    sources,
 )
 from hamsa_async.errors import (
     APIError,
@@ -41,8 +43,8 @@ def test_every_state_has_its_row() -> None:
 
 
 def test_only_those_waiting_can_be_dialed() -> None:
-    """A contact is dialed from pending and deferred, and from nowhere else."""
-    assert {ContactState.PENDING, ContactState.DEFERRED} == DIALABLE
+    """A contact is dialed from pending, deferred and retry, and from nowhere else."""
+    assert {ContactState.PENDING, ContactState.DEFERRED, ContactState.RETRY} == DIALABLE
 
 
 def test_whoever_was_dialed_is_never_withdrawn() -> None:
@@ -50,23 +52,46 @@ def test_whoever_was_dialed_is_never_withdrawn() -> None:
     dialed = {
         ContactState.DIALING,
         ContactState.PLACED,
+        ContactState.DONE,
         ContactState.REFUSED,
         ContactState.UNKNOWN,
+        ContactState.REVIEW,
     }
     assert not dialed & WITHDRAWABLE
+    assert move(ContactState.RETRY, Happening.WITHDRAWN) is ContactState.DONE
+
+
+# What lets a contact be dialed that may have rung: its call has ended and the table of retries
+# says so, or it is believed that there was none.
+WAYS_BACK = {Happening.RETRIED, Happening.ABSENT, Happening.ABSENT_AGAIN}
 
 
 @given(st.lists(st.sampled_from(Happening), max_size=30))
 def test_a_contact_that_may_have_rung_is_not_dialed_again(happenings: list[Happening]) -> None:
-    """Whatever happens to a contact, in whatever order, it may ring once at the most."""
-    state, rings = ContactState.PENDING, 0
+    """In whatever order things happen, between two calls lies an end or a believed absence."""
+    state, may_ring = ContactState.PENDING, False
     for happening in happenings:
         try:
             state = move(state, happening)
         except ValueError:
             continue
-        rings += happening in {Happening.PLACED, Happening.LOST}
-    assert rings <= 1
+        if happening is Happening.INTENDED:
+            assert not may_ring
+        may_ring = (
+            may_ring or happening in {Happening.PLACED, Happening.LOST, Happening.FOUND}
+        ) and happening not in WAYS_BACK
+
+
+def test_an_attempt_only_moves_forward() -> None:
+    """No chain of moves of an attempt leads back to where it was, but for absence disproved."""
+    assert set(ATTEMPT_MOVES) == set(AttemptState)
+    for state in AttemptState:
+        reached, seen = {state}, set()
+        while reached:
+            seen |= reached
+            reached = {after for each in reached for after in ATTEMPT_MOVES[each]} - seen
+        assert AttemptState.INTENDED not in seen - {state}
+    assert sources(AttemptState.ENDED) == {AttemptState.PLACED}
 
 
 def test_what_cannot_happen_is_a_defect() -> None:
@@ -76,8 +101,13 @@ def test_what_cannot_happen_is_a_defect() -> None:
 
 
 def test_doubt_keeps_the_number_closed() -> None:
-    """An intended and an unknown attempt keep everybody else off their number."""
-    assert {AttemptState.INTENDED, AttemptState.UNKNOWN} == OPEN_ATTEMPTS
+    """An attempt that may ring now or may have rung keeps everybody else off its number."""
+    assert {
+        AttemptState.INTENDED,
+        AttemptState.PLACED,
+        AttemptState.UNKNOWN,
+        AttemptState.REVIEW,
+    } == OPEN_ATTEMPTS
     assert OPEN_ATTEMPTS < MAY_HAVE_RUNG
     assert AttemptState.NOT_SENT not in COUNTED_ATTEMPTS | MAY_HAVE_RUNG
 

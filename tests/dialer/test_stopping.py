@@ -18,7 +18,7 @@ from hamsa_async.testing import FAKE_API_KEY
 async def resume(world: Any, rows: int) -> None:
     """Run it to its end, and judge."""
     run, _ = await world.run()
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     assert set(run.counts) <= {ContactState.PLACED, ContactState.UNKNOWN}
     await world.judge(rows)
 
@@ -27,7 +27,7 @@ async def test_stop_lets_what_is_in_flight_settle(world: Any) -> None:
     """After `stop` nobody more is dialed, everything that was sent has its result."""
     world.fake.latency = (0.02, 0.05)
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(concurrency=6), world.rows(60))
+        run = dialer.run(world.campaign(concurrency=6), world.rows(60), wait=False)
         async for event in run:
             if event.kind is EventKind.PLACED:
                 run.stop("enough")
@@ -43,7 +43,7 @@ async def test_stop_lets_what_is_in_flight_settle(world: Any) -> None:
 async def test_stop_sends_home_who_waits_for_a_turn(world: Any) -> None:
     """A stopped run does not wait for its pace or for a gate, and dials nobody after either."""
     async with asyncio.timeout(20), world.dialer() as dialer:
-        run = dialer.run(world.campaign(rate=0.001, concurrency=5), world.rows(20))
+        run = dialer.run(world.campaign(rate=0.001, concurrency=5), world.rows(20), wait=False)
         async for event in run:
             if event.kind is EventKind.PLACED:
                 run.stop()
@@ -51,7 +51,7 @@ async def test_stop_sends_home_who_waits_for_a_turn(world: Any) -> None:
 
     world.fake.faults.next("rate_limited", retry_after="3600")
     async with asyncio.timeout(20), world.dialer() as dialer:
-        run = dialer.run(world.campaign(concurrency=5), None)
+        run = dialer.run(world.campaign(concurrency=5), None, wait=False)
         async for event in run:
             if event.kind is EventKind.RETURNED:
                 run.stop()
@@ -65,7 +65,7 @@ async def test_stop_sends_home_who_waits_for_a_turn(world: Any) -> None:
 async def test_stop_before_the_first_step(world: Any) -> None:
     """A run that was stopped before it began loads its list, and dials nobody."""
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(), world.rows(5))
+        run = dialer.run(world.campaign(), world.rows(5), wait=False)
         run.stop()
         kinds = [event.kind async for event in run]
     assert kinds == [EventKind.LIST_LOADED, EventKind.RUN_BEGAN, EventKind.RUN_ENDED]
@@ -78,7 +78,7 @@ async def test_leaving_the_loop_early(world: Any) -> None:
     """Breaking out and leaving the dialer stops the run, and settles what is in flight."""
     world.fake.latency = (0.02, 0.05)
     async with world.dialer() as dialer:
-        async for event in dialer.run(world.campaign(concurrency=7), world.rows(60)):
+        async for event in dialer.run(world.campaign(concurrency=7), world.rows(60), wait=False):
             if event.kind is EventKind.PLACED:
                 break
     assert world.state_counts()["dialing"] == world.state_counts()["unknown"] == 0
@@ -89,7 +89,7 @@ async def test_leaving_the_loop_early(world: Any) -> None:
 async def test_a_run_that_is_never_read(world: Any) -> None:
     """A run begins with its first step: without one nothing happens."""
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(), world.rows(5))
+        run = dialer.run(world.campaign(), world.rows(5), wait=False)
     assert world.ask("SELECT * FROM campaigns") == []
     assert [event async for event in run] == []
 
@@ -97,7 +97,7 @@ async def test_a_run_that_is_never_read(world: Any) -> None:
 async def test_a_reader_who_lags_behind_holds_up_dials(world: Any) -> None:
     """What nobody has read yet is bounded, however long the list."""
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(concurrency=20), world.rows(1_500))
+        run = dialer.run(world.campaign(concurrency=20), world.rows(1_500), wait=False)
         await anext(run)
         for _ in range(200):
             await asyncio.sleep(0.005)
@@ -137,7 +137,7 @@ async def test_leaving_while_a_list_is_read(world: Any) -> None:
             closed.set()
 
     async with world.dialer() as dialer:
-        run = dialer.run(world.campaign(), contacts())
+        run = dialer.run(world.campaign(), contacts(), wait=False)
         reading = asyncio.create_task(anext(run))
         await asyncio.sleep(0.1)
         await run.aclose()
@@ -158,7 +158,7 @@ async def test_a_failure_that_nobody_read_is_logged(world: Any, caplog: Any) -> 
         world.dialer(journal=journal) as dialer,
     ):
         journal.intend = refuse
-        run = dialer.run(world.campaign(), world.rows(30))
+        run = dialer.run(world.campaign(), world.rows(30), wait=False)
         await anext(run)
         await asyncio.sleep(0.2)
         with caplog.at_level(logging.ERROR, "hamsa_async"):
@@ -172,7 +172,7 @@ async def test_grace_is_bounded(world: Any) -> None:
     world.fake.faults.at_rate("hang", 1.0)
     async with HamsaClient(FAKE_API_KEY, base_url=world.fake.base_url, grace_period=0.2) as client:
         async with world.dialer(client) as dialer:
-            run = dialer.run(world.campaign(concurrency=3), world.rows(9))
+            run = dialer.run(world.campaign(concurrency=3), world.rows(9), wait=False)
             intended = 0
             async for event in run:
                 intended += event.kind is EventKind.INTENDED
@@ -196,7 +196,9 @@ async def test_cancelled_at_any_moment(world: Any, seed: int) -> None:
 
     async def work() -> None:
         async with world.dialer() as dialer:
-            async for _ in dialer.run(world.campaign(concurrency=concurrency), world.rows(150)):
+            async for _ in dialer.run(
+                world.campaign(concurrency=concurrency), world.rows(150), wait=False
+            ):
                 pass
 
     task = asyncio.create_task(work())
@@ -210,7 +212,7 @@ async def test_cancelled_at_any_moment(world: Any, seed: int) -> None:
         assert counts["dialing"] == 0
         assert counts["unknown"] <= concurrency
     run, _ = await world.run(world.rows(150))
-    assert run.finish.ending is Ending.DONE
+    assert run.finish.ending is Ending.NOTHING_NOW
     await world.judge(150)
 
 
@@ -228,7 +230,7 @@ async def test_cancelled_while_its_intent_is_written(world: Any) -> None:
         journal.intend = intend
         dialer = world.dialer(journal=journal)
         async with dialer:
-            run = dialer.run(world.campaign(concurrency=1), world.rows(3))
+            run = dialer.run(world.campaign(concurrency=1), world.rows(3), wait=False)
             reader = asyncio.create_task(_read(run))
             await writing.wait()
             run._task.cancel()
@@ -252,7 +254,7 @@ async def test_a_journal_that_fails_ends_the_run(world: Any) -> None:
     async with await SqliteJournal.open(world.path) as journal:
         dialer = world.dialer(journal=journal)
         async with dialer:
-            run = dialer.run(world.campaign(concurrency=4), world.rows(200))
+            run = dialer.run(world.campaign(concurrency=4), world.rows(200), wait=False)
 
             def fill(event: Any) -> None:
                 if event.kind is EventKind.PLACED:
@@ -279,7 +281,7 @@ async def test_a_journal_that_fails_does_not_wait_for_a_gate(world: Any) -> None
         world.dialer(journal=journal) as dialer,
     ):
         journal.settle = refuse
-        run = dialer.run(world.campaign(concurrency=4), world.rows(20))
+        run = dialer.run(world.campaign(concurrency=4), world.rows(20), wait=False)
         with pytest.raises(JournalError, match="it is gone"):
             async with asyncio.timeout(20):
                 await _read(run)
@@ -290,10 +292,11 @@ async def test_waiting_for_a_deferred_contact(world: Any) -> None:
     """A run waits for what is due soon, says until when, and dials it then."""
     due = datetime.now(UTC) + timedelta(seconds=0.4)
     rows = [*world.rows(2), *world.rows(1, start=2, not_before=due.isoformat())]
+    world.calls_end()
     run, events = await world.run(rows, wait=True)
     assert run.finish.ending is Ending.DONE
     waiting = [event for event in events if event.kind is EventKind.WAITING]
-    assert [event.data["reason"] for event in waiting] == ["not_before"]
+    assert {event.data["reason"] for event in waiting} == {"not_before", "calls_open"}
     assert world.fake.ledger.rings[-1].phone_number == world.number(2)
     assert world.fake.ledger.rings[-1].at >= due - timedelta(milliseconds=5)
     await world.judge(3)
@@ -321,6 +324,7 @@ async def test_a_wait_can_be_stopped(world: Any) -> None:
 
 async def test_no_waiting_for_what_only_a_person_settles(world: Any) -> None:
     """Behind a call that is unknown no time helps: also a run that waits ends, and says so."""
+    world.calls_end()
     world.fake.faults.for_number(world.number(0), "drop_after")
     await world.run(world.rows(1), name="first")
     async with asyncio.timeout(20):
@@ -328,7 +332,7 @@ async def test_no_waiting_for_what_only_a_person_settles(world: Any) -> None:
     assert run.finish.ending is Ending.NOTHING_NOW
     assert run.finish.reason == "number_open"
     assert run.finish.next_at is None
-    assert run.counts == {ContactState.PLACED: 2, ContactState.DEFERRED: 1}
+    assert run.counts == {ContactState.DONE: 2, ContactState.DEFERRED: 1}
     assert [event.data["reason"] for event in events if event.kind is EventKind.DEFERRED] == [
         "number_open"
     ]
@@ -337,7 +341,9 @@ async def test_no_waiting_for_what_only_a_person_settles(world: Any) -> None:
 
 async def test_a_number_of_another_campaign_waits_its_gap(world: Any) -> None:
     """A number that another campaign called is deferred until an hour later."""
-    await world.run(world.rows(2), name="first")
+    world.calls_end()
+    await world.run(world.rows(2), name="first", wait=True)
+    world.fake.call_seconds = (600, 600)
     run, events = await world.run(world.rows(3, start=1), name="second")
     assert run.finish.ending is Ending.NOTHING_NOW
     assert run.finish.reason == "min_gap"

@@ -2,14 +2,25 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hamsa_async.dialer.events import DialerEvent, EventKind
-from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
+from hamsa_async.dialer.journal.doubts import settle_doubt
+from hamsa_async.dialer.journal.ending import Written, end_call, lapse
+from hamsa_async.dialer.journal.others import LIVE, note_calls
+from hamsa_async.dialer.journal.records import (
+    CallEnd,
+    Candidate,
+    Held,
+    SeenCall,
+    Settlement,
+    Verdict,
+)
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.suppression import suppress_number_of
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
     COUNTED_ATTEMPTS,
@@ -21,6 +32,8 @@ from hamsa_async.dialer.machine import (
     Happening,
     move,
 )
+from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
+from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
 LOOK_AGAIN: Final = timedelta(seconds=60)
@@ -37,34 +50,46 @@ CANCELLED: Final = "cancelled"
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _GAP_MILLIS: Final = MIN_GAP // timedelta(milliseconds=1)
+# As long as the API lets a call last, and a quarter of an hour: somebody else's end is not seen.
+_LASTS_MILLIS: Final = timedelta(minutes=25) // timedelta(milliseconds=1)
 _LOOK_AGAIN_MILLIS: Final = LOOK_AGAIN // timedelta(milliseconds=1)
 
 # One look for the usual case: to be called, and nobody has called that number.
 _LOOK: Final = (
     "SELECT state, reason, EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number ="
-    f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})), EXISTS (SELECT 1 FROM"
-    " suppressed AS s WHERE s.phone_number = contacts.phone_number) FROM contacts WHERE id = ?"
+    f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})) OR EXISTS (SELECT 1"
+    " FROM calls AS k WHERE k.phone_number = contacts.phone_number AND k.attempt IS NULL),"
+    " EXISTS (SELECT 1 FROM suppressed AS s WHERE s.phone_number = contacts.phone_number),"
+    " (SELECT asked FROM campaigns AS p WHERE p.id = contacts.campaign)"
+    " FROM contacts WHERE id = ?"
 )
 # An attempt may have rung at any moment up to its end.
 _RINGS: Final = (
-    "SELECT state, coalesce(settled_at, intended_at) FROM attempts WHERE phone_number = ?"
-    f" AND state IN ({quoted(MAY_HAVE_RUNG)})"
+    "SELECT state, coalesce(ended_at, settled_at, intended_at), ends_by FROM attempts"
+    f" WHERE phone_number = ? AND state IN ({quoted(MAY_HAVE_RUNG)})"
+)
+# Calls of others. One that is ours after all was seen before its answer was written down.
+_FOREIGN: Final = (
+    "SELECT k.status, k.placed_at, coalesce(k.duration, 0) FROM calls AS k"
+    " WHERE k.phone_number = ? AND k.attempt IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.call_id = k.id)"
 )
 _HOLD: Final = "UPDATE contacts SET state = ?, reason = ?, detail = ?, due_at = ? WHERE id = ?"
 _DIAL: Final = (
     f"UPDATE contacts SET state = '{move(ContactState.PENDING, Happening.INTENDED)}',"
-    " reason = NULL, detail = NULL, due_at = NULL WHERE id = ?"
+    " reason = NULL, detail = NULL, due_at = NULL, call_id = NULL WHERE id = ?"
 )
 _INTEND: Final = (
     "INSERT INTO attempts (id, campaign, contact, phone_number, state, intended_at, zone,"
     f" zone_source) VALUES (?, ?, ?, ?, '{AttemptState.INTENDED}', ?, ?, ?)"
 )
 _SETTLE_ATTEMPT: Final = (
-    "UPDATE attempts SET state = ?, settled_at = ?, call_id = ?, status = ?, reason = ?"
+    "UPDATE attempts SET state = ?, settled_at = ?, call_id = ?, status = ?, reason = ?,"
+    " placed_at = ?, ends_by = ?, server_ahead = ?"
     f" WHERE id = ? AND state = '{AttemptState.INTENDED}'"
 )
 _SETTLE_CONTACT: Final = (
-    "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id),"
+    "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id), due_at = ?,"
     f" attempts = attempts + ? WHERE id = ? AND state = '{ContactState.DIALING}'"
 )
 _NO_RULES: Final = Ruling(allowed=True)
@@ -82,11 +107,13 @@ class Scribe:
     Args:
         campaign: The campaign's id.
         name: Its name.
+        dnc_field: The field of an outcome that says that the person is not to be called again.
     """
 
-    def __init__(self, campaign: int, name: str) -> None:
+    def __init__(self, campaign: int, name: str, *, dnc_field: str = DNC_FIELD) -> None:
         self._campaign = campaign
         self._name = name
+        self._dnc_field = dnc_field
 
     def hold(
         self,
@@ -128,14 +155,16 @@ class Scribe:
     ) -> Ruling | Held:
         """What the rules say of a contact that may be dialed; else it is moved and held."""
         found = connection.execute(_LOOK, (candidate.id,)).fetchone()
-        if found is None or found[0] not in DIALABLE:
-            return Held(event=None)
-        state, reason, was_called, is_suppressed = found
+        if found is None or found[0] not in DIALABLE or found[-1] is not None:
+            return Held(event=None)  # moved by somebody else, or the campaign is to pause
+        state, reason, was_called, is_suppressed, _ = found
         expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
         if expires_at is not None and expires_at <= now:
             values = (move(state, Happening.EXPIRED).value, EXPIRED, None, None, candidate.id)
             connection.execute(_HOLD, values)
-            return Held(event=self.event(connection, now, EventKind.EXPIRED, candidate=candidate))
+            kind = EventKind.GIVEN_UP if state == ContactState.RETRY else EventKind.EXPIRED
+            data = {"reason": EXPIRED}
+            return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
         if is_suppressed:
             return self._skip(connection, now, candidate, state, _SUPPRESSED)
         rule = _number_rule(connection, candidate.phone_number, now) if was_called else None
@@ -164,7 +193,7 @@ class Scribe:
         skipped = move(state, Happening.SKIPPED).value
         connection.execute(_HOLD, (skipped, ruling.reason, ruling.detail, None, candidate.id))
         data = {"reason": ruling.reason}
-        kind = EventKind.SKIPPED
+        kind = EventKind.GIVEN_UP if state == ContactState.RETRY else EventKind.SKIPPED
         return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
 
     def _defer(
@@ -186,7 +215,9 @@ class Scribe:
         connection.execute(_HOLD, values)
         if before == (deferred, ruling.reason):
             return Held(event=None)  # nothing new to tell
-        data = {"reason": ruling.reason, "until": until.isoformat()}
+        data: dict[str, Any] = {"reason": ruling.reason, "until": until.isoformat()}
+        if before[0] == ContactState.RETRY:
+            data["again"] = True
         kind = EventKind.DEFERRED
         return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
 
@@ -204,16 +235,22 @@ class Scribe:
             JournalError: The attempt is not open: somebody else has judged it, who must not.
         """
         returned = end.happening is Happening.RETURNED
+        again = returned and candidate.again
+        happening = Happening.RETURNED_AGAIN if again else end.happening
         settled = connection.execute(
             _SETTLE_ATTEMPT,
-            (end.state.value, now, end.call_id, end.status, end.reason, attempt_id),
+            (
+                *(end.state.value, now, end.call_id, end.status, end.reason),
+                *(_millis(end.placed_at), _millis(end.ends_by), end.server_ahead, attempt_id),
+            ),
         )
         moved = connection.execute(
             _SETTLE_CONTACT,
             (
-                move(ContactState.DIALING, end.happening).value,
+                move(ContactState.DIALING, happening).value,
                 None if returned else end.reason,
                 end.call_id,
+                now if again else None,
                 end.state in COUNTED_ATTEMPTS and not returned,
                 candidate.id,
             ),
@@ -223,7 +260,12 @@ class Scribe:
                 f"attempt {attempt_id} was settled by somebody else: two dialers run campaign"
                 f" {self._name}, which its lock should have prevented"
             )
-        data = {"call_id": end.call_id, "status": end.status, "reason": end.reason}
+        data = {
+            "call_id": end.call_id,
+            "status": end.status,
+            "reason": end.reason,
+            "again": again or None,
+        }
         return self.event(
             connection,
             now,
@@ -232,6 +274,58 @@ class Scribe:
             attempt_id=attempt_id,
             data={name: value for name, value in data.items() if value is not None},
         )
+
+    def end_call(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        attempt_id: str,
+        end: CallEnd,
+        retries: Retries,
+    ) -> DialerEvent | None:
+        """Write down how a placed call ended, if that is not known already."""
+        written = end_call(connection, now, attempt_id, end, retries)
+        if written is not None and asks_not_to_be_called(end.result, self._dnc_field):
+            suppress_number_of(connection, now, attempt_id)
+            written.data[DNC] = True
+        return self._tell(connection, now, attempt_id, written)
+
+    def settle_doubt(
+        self, connection: sqlite3.Connection, now: int, attempt_id: str, verdict: Verdict
+    ) -> DialerEvent | None:
+        """Write down what a doubt came to, if it was not settled before."""
+        written = settle_doubt(connection, now, attempt_id, verdict)
+        return self._tell(connection, now, attempt_id, written)
+
+    def _tell(
+        self, connection: sqlite3.Connection, now: int, attempt_id: str, written: Written | None
+    ) -> DialerEvent | None:
+        if written is None:
+            return None
+        contact = Candidate(id=written.contact, row=written.row, phone_number="")
+        return self.event(
+            connection,
+            now,
+            written.kind,
+            candidate=contact,
+            attempt_id=attempt_id,
+            data=written.data,
+        )
+
+    def note_calls(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        agent_id: str,
+        calls: Sequence[SeenCall],
+    ) -> list[DialerEvent]:
+        """Note calls that others placed; give those that were this campaign's contacts'."""
+        taken = note_calls(connection, now, self._campaign, agent_id, calls)
+        return [
+            event
+            for attempt_id, written in taken
+            if (event := self._tell(connection, now, attempt_id, written)) is not None
+        ]
 
     def take_back(
         self, connection: sqlite3.Connection, now: int, candidate: Candidate, attempt_id: str
@@ -298,14 +392,27 @@ class Scribe:
         )
 
 
+def _millis(moment: datetime | None) -> int | None:
+    return None if moment is None else to_millis(moment)
+
+
 def _number_rule(
     connection: sqlite3.Connection, phone_number: str, now: int
 ) -> tuple[str, int] | None:
     """Why a number may not be dialed now, in any campaign of this journal, and until when."""
     rings = connection.execute(_RINGS, (phone_number,)).fetchall()
-    if not rings:
+    foreign = connection.execute(_FOREIGN, (phone_number,)).fetchall()
+    if not (rings or foreign):
         return None
-    if any(state in OPEN_ATTEMPTS for state, _ in rings):
-        return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
-    free_at = max(at for _, at in rings) + _GAP_MILLIS
+    for state, _, ends_by in rings:
+        if state == AttemptState.PLACED and ends_by is not None and ends_by <= now:
+            lapse(connection, now, phone_number)
+        elif state in OPEN_ATTEMPTS:
+            return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
+    ends = [at for _, at, _ in rings]
+    for status, placed_at, duration in foreign:
+        if status == LIVE and placed_at + _LASTS_MILLIS > now:
+            return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
+        ends.append(placed_at + int(duration * 1000))
+    free_at = max(ends) + _GAP_MILLIS
     return (GAP, free_at) if free_at > now else None

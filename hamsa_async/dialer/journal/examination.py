@@ -11,7 +11,9 @@ from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.machine import OPEN_ATTEMPTS, AttemptState, ContactState
 
 # What counts as an attempt of a contact. One that returned it does not.
-_COUNTED: Final = quoted({EventKind.PLACED, EventKind.REFUSED, EventKind.LOST})
+_COUNTED: Final = quoted(
+    {EventKind.PLACED, EventKind.REFUSED, EventKind.LOST, EventKind.TAKEN_OVER}
+)
 
 
 def _without_attempt(contact: ContactState, attempt: AttemptState, more: str = "") -> str:
@@ -30,6 +32,9 @@ def _elsewhere(attempt: AttemptState, contact: ContactState) -> str:
         f" WHERE a.state = '{attempt}' AND c.state <> '{contact}'"
     )
 
+
+_SAME_CALL: Final = " AND a.call_id = c.call_id"
+_SAME_OUTCOME: Final = " AND a.outcome = c.outcome"
 
 RULES: Final = (
     (
@@ -61,33 +66,51 @@ RULES: Final = (
             f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) GROUP BY phone_number HAVING count(*) > 1)"
         ),
     ),
-    (
-        "contacts that are dialing without an intended attempt",
-        _without_attempt(ContactState.DIALING, AttemptState.INTENDED),
+    *(
+        (
+            f"contacts that are {contact} without an attempt that is {attempt}{words}",
+            _without_attempt(contact, attempt, more),
+        )
+        for contact, attempt, words, more in (
+            (ContactState.DIALING, AttemptState.INTENDED, "", ""),
+            (ContactState.UNKNOWN, AttemptState.UNKNOWN, "", ""),
+            (ContactState.REVIEW, AttemptState.REVIEW, "", ""),
+            (ContactState.PLACED, AttemptState.PLACED, " with its call id", _SAME_CALL),
+            (ContactState.DONE, AttemptState.ENDED, " with its outcome", _SAME_OUTCOME),
+        )
+    ),
+    *(
+        (
+            f"attempts that are {attempt} whose contact is not {contact}",
+            _elsewhere(attempt, contact),
+        )
+        for attempt, contact in (
+            (AttemptState.INTENDED, ContactState.DIALING),
+            (AttemptState.UNKNOWN, ContactState.UNKNOWN),
+            (AttemptState.REVIEW, ContactState.REVIEW),
+            (AttemptState.PLACED, ContactState.PLACED),
+        )
     ),
     (
-        "contacts that are unknown without an unknown attempt",
-        _without_attempt(ContactState.UNKNOWN, AttemptState.UNKNOWN),
+        "ended attempts without an outcome",
+        (
+            f"SELECT count(*) FROM attempts WHERE (state = '{AttemptState.ENDED}')"
+            " <> (outcome IS NOT NULL)"
+        ),
     ),
     (
-        "contacts that are placed without a placed attempt of the same call id",
-        _without_attempt(ContactState.PLACED, AttemptState.PLACED, " AND a.call_id = c.call_id"),
+        "calls of more than one attempt",
+        (
+            "SELECT count(*) FROM (SELECT 1 FROM attempts WHERE call_id IS NOT NULL"
+            " GROUP BY call_id HAVING count(*) > 1)"
+        ),
     ),
-    (
-        "intended attempts whose contact is not dialing",
-        _elsewhere(AttemptState.INTENDED, ContactState.DIALING),
-    ),
-    (
-        "unknown attempts whose contact is not unknown",
-        _elsewhere(AttemptState.UNKNOWN, ContactState.UNKNOWN),
-    ),
-    (
-        "placed attempts whose contact is not placed",
-        _elsewhere(AttemptState.PLACED, ContactState.PLACED),
-    ),
-    (
-        "deferred contacts without a time",
-        f"SELECT count(*) FROM contacts WHERE state = '{ContactState.DEFERRED}' AND due_at IS NULL",
+    *(
+        (
+            f"contacts that are {state} without a time",
+            f"SELECT count(*) FROM contacts WHERE state = '{state}' AND due_at IS NULL",
+        )
+        for state in (ContactState.DEFERRED, ContactState.RETRY)
     ),
     (
         "contacts whose number of attempts is not what was attempted",
@@ -101,7 +124,8 @@ RULES: Final = (
         "attempts that no event tells of",
         (
             "SELECT count(*) FROM attempts WHERE id NOT IN (SELECT attempt FROM events"
-            f" WHERE kind = '{EventKind.INTENDED}' AND attempt IS NOT NULL)"
+            f" WHERE kind IN ({quoted({EventKind.INTENDED, EventKind.TAKEN_OVER})})"
+            " AND attempt IS NOT NULL)"
         ),
     ),
 )

@@ -19,7 +19,13 @@ from hamsa_async.dialer.journal.records import ListDifference, StagedList
 from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.journal.thread import ThreadedConnection
 from hamsa_async.dialer.journal.times import to_millis
-from hamsa_async.dialer.machine import DIALABLE, WITHDRAWABLE, ContactState
+from hamsa_async.dialer.machine import (
+    NEVER_DIALED,
+    WITHDRAWABLE,
+    ContactState,
+    Happening,
+    move,
+)
 
 CHUNK: Final = 2_000  # rows per transaction: a longer one holds off a running dialer's intents
 _BREATH: Final = 0.005  # seconds between transactions: others look for the lock now and then
@@ -29,10 +35,20 @@ DUPLICATE: Final = "duplicate_in_file"
 DUPLICATE_ID: Final = "duplicate_contact_id"
 DNC: Final = "dnc"
 
-_CALLABLE: Final = quoted(DIALABLE)
+# A list brings nobody back who was called: only whoever was not yet takes its word.
+_CALLABLE: Final = quoted(NEVER_DIALED)
 _MAY_GO: Final = quoted(WITHDRAWABLE)
 # Where a call may have been made, or still may be: what a contact_id must not lead to twice.
-_DIALED: Final = quoted({ContactState.DIALING, ContactState.PLACED, ContactState.UNKNOWN})
+_DIALED: Final = quoted(
+    {
+        ContactState.DIALING,
+        ContactState.PLACED,
+        ContactState.RETRY,
+        ContactState.DONE,
+        ContactState.UNKNOWN,
+        ContactState.REVIEW,
+    }
+)
 
 _FIELDS: Final = (
     "key, row, contact_id, phone_number, params, from_number, agent_id, state, reason, detail,"
@@ -152,7 +168,9 @@ _TAKE: Final = (
     + f" WHERE {_OPEN_TO_CHANGE.replace('new.', 'excluded.')}"
 )
 _WITHDRAW: Final = (
-    f"UPDATE main.contacts SET state = '{ContactState.SKIPPED}', reason = '{WITHDRAWN}',"
+    f"UPDATE main.contacts SET state = CASE state WHEN '{ContactState.RETRY}'"
+    f" THEN '{move(ContactState.RETRY, Happening.WITHDRAWN)}'"
+    f" ELSE '{ContactState.SKIPPED}' END, reason = '{WITHDRAWN}',"
     " detail = 'The row is no longer in the list.', due_at = NULL"
     " WHERE id IN (SELECT id FROM temp.gone WHERE place > :after AND place <= :upto)"
 )

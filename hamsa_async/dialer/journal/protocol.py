@@ -8,21 +8,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.records import (
+    AttemptRow,
+    CallEnd,
     CampaignRecord,
     Candidate,
+    DoubtRecord,
+    HeardEvent,
     Held,
     Identity,
+    OpenCall,
     ReportRow,
     RunRecord,
+    SeenCall,
     Settlement,
     StagedList,
+    Verdict,
 )
 from hamsa_async.dialer.journal.ruling import Judge
-from hamsa_async.dialer.machine import ContactState
+from hamsa_async.dialer.machine import Asked, ContactState
 from hamsa_async.dialer.policy import History
+from hamsa_async.dialer.retries import Retries
 
 
 class Journal(Protocol):
@@ -109,12 +118,12 @@ class Journal(Protocol):
         """Contacts to be called, by their place in the list, past contact `after`."""
 
     async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
-        """Deferred contacts whose time has come."""
+        """Contacts whose time has come: those deferred first, then those to be tried again."""
 
     async def next_due(
         self, campaign: int, *, freed_by_time: bool = False
     ) -> tuple[datetime, str] | None:
-        """When the first deferred contact is due, and for what reason it waits.
+        """When the first contact is due that is deferred or tried again, and why it waits.
 
         With `freed_by_time`, of those that time alone sets free: not where a call to the number
         is unknown, which somebody must settle first.
@@ -167,10 +176,109 @@ class Journal(Protocol):
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
         """Write down something that happened to the run."""
 
+    # -- what becomes of calls
+
+    async def open_calls(self, campaign: int) -> Sequence[OpenCall]:
+        """Placed calls whose end was not seen, in the order in which they were placed."""
+
+    async def end_call(
+        self, campaign: int, attempt_id: str, end: CallEnd, retries: Retries
+    ) -> DialerEvent | None:
+        """Write down how a call ended, and whether its contact is tried again.
+
+        Gives `None` where that is known already: what comes late or twice changes nothing.
+
+        Cancellation:
+            It is written all the same.
+        """
+
+    # -- what webhooks say
+
+    async def put(self, delivery: WebhookDelivery, /) -> None:
+        """Keep what a webhook said; one that is there already is not kept twice."""
+
+    async def waiting_events(
+        self, campaign: int, *, after: int, limit: int
+    ) -> Sequence[HeardEvent]:
+        """Events about a campaign's attempts that nobody has acted on, past a number."""
+
+    async def take_events(self, numbers: Iterable[int]) -> None:
+        """Write down that events were acted on."""
+
+    # -- others
+
+    async def looked(self) -> tuple[datetime | None, datetime | None]:
+        """From when until when the project's calls were looked at, whoever placed them."""
+
+    async def note_looked(self, begin: datetime, end: datetime) -> None:
+        """Write down that the project's calls of that time were looked at."""
+
+    async def note_calls(
+        self, campaign: int, agent_id: str, calls: Sequence[SeenCall]
+    ) -> Sequence[DialerEvent]:
+        """Note those of these calls that no attempt of this journal placed.
+
+        They count for the open-attempt rule and the minimum gap. One by the campaign's agent to
+        a contact of its that is still to be called becomes an attempt of that contact.
+        """
+
+    # -- doubt
+
+    async def doubts(self, campaign: int) -> Sequence[DoubtRecord]:
+        """The attempts that are unknown or for review, oldest first."""
+
+    async def bound_calls(self, phone_number: str, attempt_id: str) -> frozenset[str]:
+        """Ids of calls to a number that belong to other attempts than this one."""
+
+    async def later_calls(self, moment: datetime) -> Mapping[str, datetime]:
+        """Some calls that this journal's dialers began then or later, and when."""
+
+    async def note_look(
+        self,
+        attempt_id: str,
+        first_look: Mapping[str, Any] | None,
+        evidence: Mapping[str, Any],
+    ) -> None:
+        """Write down what a look has shown that settles nothing."""
+
+    async def settle_doubt(
+        self, campaign: int, attempt_id: str, verdict: Verdict
+    ) -> DialerEvent | None:
+        """Write down what a doubt came to.
+
+        Gives `None` where it is settled already, or where its call belongs to another attempt.
+
+        Cancellation:
+            It is written all the same.
+        """
+
+    # -- being told from outside
+
+    async def ask(self, campaign: int, what: Asked | None) -> None:
+        """Ask whoever dials a campaign to pause or to stop; `None`: to go on.
+
+        From then on no intent of it is written: what is not at the wire by now never is.
+        """
+
+    async def asked(self, campaign: int) -> Asked | None:
+        """What was asked of whoever dials a campaign."""
+
     # -- looking
+
+    def attempts(self, campaign: int) -> AsyncIterator[AttemptRow]:
+        """Every attempt of a campaign, oldest first, in short reads."""
+
+    async def owner_of(self, call_id: str) -> str | None:
+        """The attempt of any campaign that a call belongs to."""
+
+    async def calls_made(self, campaign: int) -> int:
+        """How many attempts of a campaign became a call, or may have."""
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         """Contacts by state; they add up to the rows of the list."""
+
+    async def outcomes(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
+        """Contacts by state and how their last call ended, where one has."""
 
     async def reasons(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
         """Contacts by state and reason, where there is one."""

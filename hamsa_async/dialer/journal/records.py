@@ -1,6 +1,6 @@
 """The values that go in and out of a journal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +59,8 @@ class Candidate:
     consent_at: datetime | None = None
     suspect: bool = False
     """Whether it looked as if a rule held it: worth a look before it waits for its turn."""
+    again: bool = False
+    """Whether it is being tried again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +81,119 @@ class Settlement:
     status: int | None = None
     reason: str | None = None
     """A short code or the API's own words, masked."""
+    placed_at: datetime | None = None
+    """When the call was placed, as the server says."""
+    ends_by: datetime | None = None
+    """When a placed call must have ended; from then on nobody waits to see it."""
+    server_ahead: float | None = None
+    """Seconds by which the server's clock was ahead of ours, where that was heard."""
+
+
+@attrs.frozen(kw_only=True)
+class HeardEvent:
+    """What a webhook said of an attempt's call."""
+
+    number: int
+    """Its place in the inbox."""
+    attempt_id: str
+    call_id: str | None
+    event: str | None
+    state: AttemptState
+    """Where the attempt stands."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptRow:
+    """An attempt and what it came to, for a proof."""
+
+    attempt_id: str
+    row: int
+    phone_number: str = attrs.field(repr=mask_number)
+    state: AttemptState
+    intended_at: datetime
+    ended_at: datetime | None
+    call_id: str | None
+    outcome: str | None
+    cost: float | None
+
+
+@attrs.frozen(kw_only=True)
+class SeenCall:
+    """A call of the project, as the list shows it."""
+
+    call_id: str
+    phone_number: str = attrs.field(repr=mask_number)
+    agent_id: str | None
+    listed_at: datetime
+    """When it was placed, as the server says."""
+    placed_at: datetime
+    """The same by our clock."""
+    ends_by: datetime
+    """When it must have ended, by our clock."""
+    status: str
+    """The API's in lower case, or `live`."""
+    duration: float | None
+
+
+@attrs.frozen(kw_only=True)
+class DoubtRecord:
+    """An attempt of which it is not known whether it became a call."""
+
+    attempt_id: str
+    row: int
+    phone_number: str = attrs.field(repr=mask_number)
+    state: AttemptState
+    """`unknown` or `review`."""
+    begun_at: datetime
+    ended_at: datetime
+    """When nothing more was to be heard of it."""
+    call_id: str | None
+    server_ahead: float | None
+    first_look: Mapping[str, Any] | None
+    looked_at: datetime | None
+    """When it was first looked for."""
+    evidence: Mapping[str, Any]
+    """What was seen last; `text` says it to people."""
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What a doubt comes to."""
+
+    state: AttemptState
+    """`placed`, `absent` or `review`."""
+    evidence: Mapping[str, Any]
+    call_id: str | None = None
+    placed_at: datetime | None = None
+    ends_by: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class OpenCall:
+    """A placed call whose end was not seen."""
+
+    attempt_id: str
+    call_id: str
+    placed_at: datetime | None
+    """When, as the server says."""
+    settled_at: datetime
+    """When we heard of it."""
+    ends_by: datetime
+
+
+@attrs.frozen(kw_only=True)
+class CallEnd:
+    """How a placed call ended, to be written down."""
+
+    call_id: str
+    outcome: str
+    """The API's last status in lower case, or `unseen`."""
+    ended_at: datetime
+    duration: float | None = None
+    cost: float | None = None
+    recording: str | None = attrs.field(default=None, repr=False)
+    transcript: Sequence[Mapping[str, Any]] | None = attrs.field(default=None, repr=False)
+    result: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +209,15 @@ class ReportRow:
     attempts: int
     call_id: str | None
     due_at: datetime | None
+    outcome: str | None = None
+    """How its last call ended."""
+    duration: float | None = None
+    """Seconds."""
+    cost: float | None = None
+    """In the API's own unit."""
+    recording: str | None = attrs.field(default=None, repr=False)
+    """A link that expires."""
+    result: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)

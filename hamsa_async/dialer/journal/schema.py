@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hamsa_async.dialer.journal.rules_tables import TABLES
-from hamsa_async.dialer.journal.sql import quoted, transaction
-from hamsa_async.dialer.machine import OPEN_ATTEMPTS, ContactState
+from hamsa_async.dialer.journal.sql import transaction
 from hamsa_async.errors import JournalError
 
 APPLICATION_ID: Final = int.from_bytes(b"HMSA", "big")
@@ -27,7 +26,7 @@ _NETWORK_FILE_SYSTEMS: Final = (
 
 # All times are whole milliseconds since 1970, UTC.
 MIGRATIONS: Final[Mapping[int, str]] = {
-    1: f"""
+    1: """
     CREATE TABLE identity (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         base_url TEXT NOT NULL,
@@ -72,9 +71,8 @@ MIGRATIONS: Final[Mapping[int, str]] = {
         call_id TEXT,
         UNIQUE (campaign, key)
     );
-    CREATE INDEX pending_contacts ON contacts (campaign, id) WHERE state = '{ContactState.PENDING}';
-    CREATE INDEX deferred_contacts ON contacts (campaign, due_at)
-        WHERE state = '{ContactState.DEFERRED}';
+    CREATE INDEX pending_contacts ON contacts (campaign, id) WHERE state = 'pending';
+    CREATE INDEX deferred_contacts ON contacts (campaign, due_at) WHERE state = 'deferred';
     CREATE INDEX contacts_by_id ON contacts (campaign, contact_id) WHERE contact_id IS NOT NULL;
     CREATE TABLE attempts (
         id TEXT PRIMARY KEY,
@@ -90,7 +88,7 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     ) WITHOUT ROWID;
     -- One open attempt per number, over all campaigns and processes of this journal.
     CREATE UNIQUE INDEX open_attempts ON attempts (phone_number)
-        WHERE state IN ({quoted(OPEN_ATTEMPTS)});
+        WHERE state IN ('intended', 'unknown');
     CREATE INDEX attempts_of_number ON attempts (phone_number);
     CREATE TABLE events (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -103,8 +101,78 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     );
     """,
     2: TABLES,
+    3: """
+    ALTER TABLE identity ADD COLUMN looked_from INTEGER;
+    ALTER TABLE identity ADD COLUMN looked_to INTEGER;
+    ALTER TABLE campaigns ADD COLUMN asked TEXT;
+    ALTER TABLE campaigns ADD COLUMN asked_at INTEGER;
+    ALTER TABLE contacts ADD COLUMN outcome TEXT;
+    CREATE INDEX retry_contacts ON contacts (campaign, due_at) WHERE state = 'retry';
+    -- When the server says that it was placed.
+    ALTER TABLE attempts ADD COLUMN placed_at INTEGER;
+    -- From then on nobody waits for its end any more.
+    ALTER TABLE attempts ADD COLUMN ends_by INTEGER;
+    ALTER TABLE attempts ADD COLUMN ended_at INTEGER;
+    ALTER TABLE attempts ADD COLUMN outcome TEXT;
+    -- What a doubt was settled by, or could not be.
+    ALTER TABLE attempts ADD COLUMN evidence TEXT;
+    -- What looking for the call of an attempt in doubt needs: by how many seconds the server's
+    -- clock was ahead, when it was first looked for, and what the first look showed.
+    ALTER TABLE attempts ADD COLUMN server_ahead REAL;
+    ALTER TABLE attempts ADD COLUMN looked_at INTEGER;
+    ALTER TABLE attempts ADD COLUMN first_look TEXT;
+    CREATE INDEX attempts_of_call ON attempts (call_id) WHERE call_id IS NOT NULL;
+    -- Calls as the server tells of them; without an attempt, somebody else's.
+    CREATE TABLE calls (
+        id TEXT PRIMARY KEY,
+        attempt TEXT,
+        phone_number TEXT,
+        placed_at INTEGER,
+        status TEXT,
+        duration REAL,
+        cost REAL,
+        recording TEXT,
+        transcript TEXT,
+        result TEXT,
+        looked_at INTEGER NOT NULL
+    );
+    CREATE INDEX foreign_calls ON calls (phone_number, placed_at) WHERE attempt IS NULL;
+    -- What webhooks said, as it came; `key` tells what came twice.
+    CREATE TABLE inbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL UNIQUE,
+        at INTEGER NOT NULL,
+        attempt TEXT,
+        call_id TEXT,
+        event TEXT,
+        body TEXT NOT NULL,
+        taken_at INTEGER
+    );
+    CREATE INDEX waiting_in_inbox ON inbox (number) WHERE taken_at IS NULL;
+    -- Before this version the end of a call was not looked for. The last open attempt at a number
+    -- keeps it; the ones before had the gap between them, so they are over.
+    UPDATE attempts SET ends_by = settled_at + 1500000 WHERE state = 'placed';
+    INSERT INTO events (at, kind, campaign, contact, attempt, data)
+        SELECT ends_by, 'ended', campaign, contact, id, '{"outcome":"unseen"}' FROM attempts
+        WHERE state = 'placed' AND EXISTS (SELECT 1 FROM attempts AS later
+            WHERE later.phone_number = attempts.phone_number
+            AND later.state IN ('intended', 'placed', 'unknown')
+            AND (later.intended_at, later.id) > (attempts.intended_at, attempts.id));
+    UPDATE attempts SET state = 'ended', outcome = 'unseen', ended_at = ends_by
+        WHERE state = 'placed' AND id IN (SELECT attempt FROM events WHERE kind = 'ended');
+    UPDATE contacts SET state = 'done', outcome = 'unseen' WHERE state = 'placed'
+        AND id IN (SELECT contact FROM events WHERE kind = 'ended');
+    DROP INDEX open_attempts;
+    CREATE UNIQUE INDEX open_attempts ON attempts (phone_number)
+        WHERE state IN ('intended', 'placed', 'review', 'unknown');
+    CREATE TRIGGER events_are_not_changed BEFORE UPDATE ON events
+        BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
+    CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
+        BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
+    """,
 }
-"""Each version's step, from the one before it. A released step is never edited."""
+"""Each version's step, from the one before it. A released step is never edited, so its states
+are written out."""
 
 SCHEMA_VERSION: Final = max(MIGRATIONS)
 

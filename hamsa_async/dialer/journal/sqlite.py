@@ -16,22 +16,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks
 from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
+from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
+from hamsa_async.dialer.journal.ending import open_calls
 from hamsa_async.dialer.journal.examination import problems_in
+from hamsa_async.dialer.journal.inbox import put_delivery, take_events, waiting_events
 from hamsa_async.dialer.journal.listing import ListStage
 from hamsa_async.dialer.journal.records import (
+    AttemptRow,
+    CallEnd,
     CampaignRecord,
     Candidate,
+    DoubtRecord,
+    HeardEvent,
     Held,
     Identity,
     ListDifference,
+    OpenCall,
     ReportRow,
     RunRecord,
+    SeenCall,
     Settlement,
     StagedList,
+    Verdict,
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
@@ -42,13 +53,17 @@ from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.journal.writer import GroupWriter
 from hamsa_async.dialer.machine import (
     DIALABLE,
+    IN_DOUBT,
     MAY_HAVE_RUNG,
     OPEN_ATTEMPTS,
+    Asked,
     AttemptState,
     ContactState,
 )
+from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.policy.judging import FINAL_RULES as RULES
+from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import CampaignRunningError, JournalError
 
 __all__ = ["GAP", "MIN_GAP", "NUMBER_OPEN", "SqliteJournal"]
@@ -61,19 +76,22 @@ _PAGE: Final = 1_000  # rows per read
 _SUSPECT: Final = (
     "coalesce(expires_at <= ?, 0) OR EXISTS (SELECT 1 FROM attempts AS a"
     f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
-    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)}) OR coalesce(a.settled_at, a.intended_at) > ?))"
+    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)})"
+    " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
+    " OR EXISTS (SELECT 1 FROM calls AS k WHERE k.phone_number = contacts.phone_number"
+    " AND k.attempt IS NULL)"
 )
 _CANDIDATE: Final = (
     "SELECT id, row, phone_number, params, from_number, agent_id, expires_at, timezone, consent,"
-    f" consent_at, {_SUSPECT} FROM contacts"
+    f" consent_at, {_SUSPECT}, state = '{ContactState.RETRY}' FROM contacts"
 )
-_DEFERRED: Final = (
-    f"SELECT due_at, reason FROM contacts WHERE campaign = ? AND state = '{ContactState.DEFERRED}'"
-)
-# No time frees a number whose last call is unknown: somebody must find out what became of it.
+# In the order in which they get their turn: fresh ones before those tried again.
+_WAITING: Final = (ContactState.DEFERRED, ContactState.RETRY)
+_NEXT_DUE: Final = "SELECT due_at, coalesce(reason, state) FROM contacts WHERE campaign = ?"
+# No time frees a number whose last call is in doubt: somebody must find out what became of it.
 _FREED_BY_TIME: Final = (
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
-    f" AND a.state = '{AttemptState.UNKNOWN}')"
+    f" AND a.state IN ({quoted(IN_DOUBT)}))"
 )
 # What other rules may see otherwise. What the list says of itself stays.
 _JUDGE_AGAIN_SKIPPED: Final = (
@@ -86,8 +104,16 @@ _JUDGE_AGAIN_DEFERRED: Final = (
 )
 _CAMPAIGN: Final = "SELECT id, name, settings, loaded, created_at FROM campaigns"
 _REPORT: Final = (
-    "SELECT id, row, contact_id, phone_number, state, reason, detail, attempts, call_id, due_at"
-    " FROM contacts WHERE campaign = ? AND id > ? ORDER BY id LIMIT ?"
+    "SELECT c.id, c.row, c.contact_id, c.phone_number, c.state, c.reason, c.detail, c.attempts,"
+    " c.call_id, c.due_at, c.outcome, k.duration, k.cost, k.recording, k.result"
+    " FROM contacts AS c LEFT JOIN calls AS k ON k.id = c.call_id"
+    " WHERE c.campaign = ? AND c.id > ? ORDER BY c.id LIMIT ?"
+)
+_ATTEMPTS: Final = (
+    "SELECT a.id, c.row, a.phone_number, a.state, a.intended_at, a.ended_at, a.call_id, a.outcome,"
+    " k.cost FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
+    " LEFT JOIN calls AS k ON k.id = a.call_id"
+    " WHERE a.campaign = ? AND a.id > ? ORDER BY a.id LIMIT ?"
 )
 _EVENTS: Final = (
     "SELECT e.number, e.at, e.kind, p.name, c.row, e.attempt, e.data FROM events AS e"
@@ -172,7 +198,9 @@ class SqliteJournal:
             if found is not None:
                 return Identity(base_url=found[0], project_id=found[1])
             values = (identity.base_url, identity.project_id)
-            connection.execute("INSERT INTO identity VALUES (1, ?, ?)", values)
+            connection.execute(
+                "INSERT INTO identity (only, base_url, project_id) VALUES (1, ?, ?)", values
+            )
             return identity
 
         owner = await self._writer.write(write)
@@ -201,11 +229,13 @@ class SqliteJournal:
 
     def _campaign(self, row: tuple[Any, ...]) -> CampaignRecord:
         campaign, name, settings, loaded, created_at = row
-        self._scribes[campaign] = Scribe(campaign, name)
+        kept = json.loads(settings)
+        dnc_field = kept.get("dnc_field", DNC_FIELD)
+        self._scribes[campaign] = Scribe(campaign, name, dnc_field=dnc_field)
         return CampaignRecord(
             id=campaign,
             name=name,
-            settings=json.loads(settings),
+            settings=kept,
             loaded=bool(loaded),
             created_at=to_moment(created_at),
         )
@@ -359,14 +389,17 @@ class SqliteJournal:
         )
 
     async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
-        return await self._candidates(
-            f"campaign = ? AND state = '{ContactState.DEFERRED}' AND due_at <= ?"
-            " ORDER BY due_at, id LIMIT ?",
-            campaign,
-            to_millis(now),
-            limit,
-            now=now,
-        )
+        for state in _WAITING:
+            found = await self._candidates(
+                f"campaign = ? AND state = '{state}' AND due_at <= ? ORDER BY due_at, id LIMIT ?",
+                campaign,
+                to_millis(now),
+                limit,
+                now=now,
+            )
+            if found:
+                return found
+        return []
 
     async def _candidates(
         self, condition: str, *values: object, now: datetime
@@ -383,8 +416,14 @@ class SqliteJournal:
         self, campaign: int, *, freed_by_time: bool = False
     ) -> tuple[datetime, str] | None:
         condition = _FREED_BY_TIME if freed_by_time else ""
-        found = await self._one(f"{_DEFERRED}{condition} ORDER BY due_at LIMIT 1", campaign)
-        return None if found is None else (to_moment(found[0]), found[1])
+        found = [
+            await self._one(
+                f"{_NEXT_DUE} AND state = '{state}'{condition} ORDER BY due_at LIMIT 1", campaign
+            )
+            for state in _WAITING
+        ]
+        first = min((each for each in found if each is not None), default=None)
+        return None if first is None else (to_moment(first[0]), first[1])
 
     async def hold(
         self, campaign: int, candidate: Candidate, judge: Judge | None = None
@@ -433,6 +472,95 @@ class SqliteJournal:
     ) -> DialerEvent:
         return await self._step(campaign, Scribe.settle, candidate, attempt_id, end)
 
+    # -- what becomes of calls
+
+    async def open_calls(self, campaign: int) -> Sequence[OpenCall]:
+        return await self._reader.run(lambda connection: open_calls(connection, campaign))
+
+    async def end_call(
+        self, campaign: int, attempt_id: str, end: CallEnd, retries: Retries
+    ) -> DialerEvent | None:
+        return await self._step(campaign, Scribe.end_call, attempt_id, end, retries)
+
+    # -- what webhooks say
+
+    async def put(self, delivery: WebhookDelivery, /) -> None:
+        await self._writer.write(lambda connection: put_delivery(connection, delivery))
+
+    async def waiting_events(
+        self, campaign: int, *, after: int, limit: int
+    ) -> Sequence[HeardEvent]:
+        return await self._reader.run(
+            lambda connection: waiting_events(connection, campaign, after, limit)
+        )
+
+    async def take_events(self, numbers: Iterable[int]) -> None:
+        await self._writer.write(
+            lambda connection: take_events(connection, to_millis(self._clock()), numbers)
+        )
+
+    # -- being told from outside
+
+    async def ask(self, campaign: int, what: Asked | None) -> None:
+        await self._execute(
+            "UPDATE campaigns SET asked = ?, asked_at = ? WHERE id = ?",
+            what,
+            to_millis(self._clock()),
+            campaign,
+        )
+
+    async def asked(self, campaign: int) -> Asked | None:
+        found = await self._one("SELECT asked FROM campaigns WHERE id = ?", campaign)
+        return None if found is None or found[0] is None else Asked(found[0])
+
+    # -- others
+
+    async def looked(self) -> tuple[datetime | None, datetime | None]:
+        found = await self._one("SELECT looked_from, looked_to FROM identity")
+        return (None, None) if found is None else (_moment(found[0]), _moment(found[1]))
+
+    async def note_looked(self, begin: datetime, end: datetime) -> None:
+        await self._execute(
+            "UPDATE identity SET looked_from = ?, looked_to = max(coalesce(looked_to, 0), ?)",
+            to_millis(begin),
+            to_millis(end),
+        )
+
+    async def note_calls(
+        self, campaign: int, agent_id: str, calls: Sequence[SeenCall]
+    ) -> Sequence[DialerEvent]:
+        return await self._step(campaign, Scribe.note_calls, agent_id, calls)
+
+    # -- doubt
+
+    async def doubts(self, campaign: int) -> Sequence[DoubtRecord]:
+        return await self._reader.run(lambda connection: doubts(connection, campaign))
+
+    async def bound_calls(self, phone_number: str, attempt_id: str) -> frozenset[str]:
+        return await self._reader.run(
+            lambda connection: bound_calls(connection, phone_number, attempt_id)
+        )
+
+    async def later_calls(self, moment: datetime) -> Mapping[str, datetime]:
+        return await self._reader.run(lambda connection: later_calls(connection, moment))
+
+    async def note_look(
+        self,
+        attempt_id: str,
+        first_look: Mapping[str, Any] | None,
+        evidence: Mapping[str, Any],
+    ) -> None:
+        await self._writer.write(
+            lambda connection: note_look(
+                connection, to_millis(self._clock()), attempt_id, first_look, evidence
+            )
+        )
+
+    async def settle_doubt(
+        self, campaign: int, attempt_id: str, verdict: Verdict
+    ) -> DialerEvent | None:
+        return await self._step(campaign, Scribe.settle_doubt, attempt_id, verdict)
+
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
         return await self._writer.write(
             lambda connection: self._event(connection, campaign, kind, data)
@@ -463,12 +591,39 @@ class SqliteJournal:
 
     # -- looking
 
+    async def attempts(self, campaign: int) -> AsyncIterator[AttemptRow]:
+        last = ""
+        while found := await self._reader.fetch(_ATTEMPTS, campaign, last, _PAGE):
+            for row in found:
+                yield _attempt_row(row)
+            last = found[-1][0]
+
+    async def owner_of(self, call_id: str) -> str | None:
+        found = await self._one("SELECT id FROM attempts WHERE call_id = ?", call_id)
+        return None if found is None else str(found[0])
+
+    async def calls_made(self, campaign: int) -> int:
+        found = await self._one(
+            "SELECT count(*) FROM attempts WHERE campaign = ?"
+            f" AND state IN ({quoted(MAY_HAVE_RUNG)})",
+            campaign,
+        )
+        return int(found[0])
+
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         found = await self._reader.fetch(
             "SELECT state, count(*) FROM contacts WHERE campaign = ? GROUP BY state", campaign
         )
         counted = {ContactState(state): count for state, count in found}
         return {state: counted[state] for state in ContactState if state in counted}
+
+    async def outcomes(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
+        found = await self._reader.fetch(
+            "SELECT state, outcome, count(*) FROM contacts WHERE campaign = ?"
+            " AND outcome IS NOT NULL GROUP BY state, outcome ORDER BY count(*) DESC",
+            campaign,
+        )
+        return {(ContactState(state), outcome): count for state, outcome, count in found}
 
     async def reasons(self, campaign: int) -> Mapping[tuple[ContactState, str], int]:
         found = await self._reader.fetch(
@@ -528,7 +683,7 @@ def _moment(millis: int | None) -> datetime | None:
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     contact, place, phone_number, params, from_number, agent_id, expires_at, *more = row
-    timezone, consent, consent_at, suspect = more
+    timezone, consent, consent_at, suspect, again = more
     return Candidate(
         id=contact,
         row=place,
@@ -541,11 +696,13 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         consent=None if consent is None else bool(consent),
         consent_at=_moment(consent_at),
         suspect=bool(suspect),
+        again=bool(again),
     )
 
 
 def _report_row(row: tuple[Any, ...]) -> ReportRow:
-    _, place, contact_id, phone_number, state, reason, detail, attempts, call_id, due_at = row
+    _, place, contact_id, phone_number, state, reason, detail, attempts, call_id, due_at, *end = row
+    outcome, duration, cost, recording, result = end
     return ReportRow(
         row=place,
         contact_id=contact_id,
@@ -556,6 +713,26 @@ def _report_row(row: tuple[Any, ...]) -> ReportRow:
         attempts=attempts,
         call_id=call_id,
         due_at=_moment(due_at),
+        outcome=outcome,
+        duration=duration,
+        cost=cost,
+        recording=recording,
+        result=None if result is None else json.loads(result),
+    )
+
+
+def _attempt_row(row: tuple[Any, ...]) -> AttemptRow:
+    attempt, place, phone_number, state, intended_at, ended_at, call_id, outcome, cost = row
+    return AttemptRow(
+        attempt_id=attempt,
+        row=place,
+        phone_number=phone_number,
+        state=AttemptState(state),
+        intended_at=to_moment(intended_at),
+        ended_at=_moment(ended_at),
+        call_id=call_id,
+        outcome=outcome,
+        cost=cost,
     )
 
 

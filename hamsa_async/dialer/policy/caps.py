@@ -38,6 +38,15 @@ class Cap:
         """The refusal's code: `cap_day`, `cap_7_days`."""
         return f"cap_{self.unit}" if self.unit in _CALENDAR else f"cap_{self.count}_{self.unit}"
 
+    @property
+    def longest(self) -> timedelta:
+        """How far back a call can count."""
+        if self.unit == "hours":
+            return timedelta(hours=self.count)
+        days = {"day": 1, "week": 7, "month": 31, "days": self.count}[self.unit]
+        # Its calendar may be another than the server's.
+        return timedelta(days=days + 1)
+
     def __str__(self) -> str:
         times = "once" if self.calls == 1 else f"{self.calls} times"
         per = f"a {self.unit}" if self.unit in _CALENDAR else f"in any {self.count} {self.unit}"

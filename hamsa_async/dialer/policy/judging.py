@@ -350,6 +350,12 @@ class Policy:
         """Whether any rule asks in which country or time zone a person is, or for more of them."""
         return any(pack.rules_anything for pack in self.packs)
 
+    @property
+    def longest(self) -> timedelta:
+        """How far back a call can count for its caps."""
+        caps = (cap.longest for pack in self.packs for cap in pack.caps)
+        return max(caps, default=timedelta(0))
+
     def findings(self, person: Person, history: History, now: datetime) -> Iterator[Finding]:
         """What every rule says at a moment, in the order in which they are judged."""
         for rule, refusal in _safety(person, history, now):

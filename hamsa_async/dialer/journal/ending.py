@@ -1,0 +1,166 @@
+"""Placed calls and how they end, as functions of the transaction that it is written in."""
+
+import json
+import random
+import sqlite3
+from typing import Any, Final
+
+from hamsa_async.dialer.events import EventKind
+from hamsa_async.dialer.journal.records import CallEnd, OpenCall
+from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.times import to_millis, to_moment
+from hamsa_async.dialer.machine import (
+    OPEN_ATTEMPTS,
+    UNSEEN,
+    AttemptState,
+    ContactState,
+    Happening,
+    move,
+    sources,
+)
+from hamsa_async.dialer.retries import Ended, Retries
+
+_OPEN: Final = (
+    # Written by a version that did not say: as long as a call can last, and a quarter of an hour.
+    "SELECT id, call_id, placed_at, settled_at, coalesce(ends_by, settled_at + 1500000)"
+    " FROM attempts INDEXED BY open_attempts"
+    # The first condition is the index's own, word for word: without it it is not used.
+    f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) AND state = '{AttemptState.PLACED}'"
+    " AND campaign = ?"
+)
+_LAPSED: Final = (
+    "SELECT id, campaign, contact, ends_by FROM attempts INDEXED BY open_attempts"
+    f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) AND state = '{AttemptState.PLACED}'"
+    " AND phone_number = ? AND ends_by <= ?"
+)
+# An end that was not seen gives way to one that was.
+_END_ATTEMPT: Final = (
+    f"UPDATE attempts SET state = '{AttemptState.ENDED}', outcome = ?, ended_at = ?"
+    f" WHERE id = ? AND (state IN ({quoted(sources(AttemptState.ENDED))})"
+    f" OR (state = '{AttemptState.ENDED}' AND outcome = '{UNSEEN}' AND ? <> '{UNSEEN}'))"
+)
+_CONTACT: Final = (
+    "SELECT c.id, c.row, c.state, c.attempts, c.expires_at, c.phone_number, c.call_id"
+    " FROM attempts AS a JOIN contacts AS c ON c.id = a.contact WHERE a.id = ?"
+)
+_SAME_ENDS: Final = (
+    "SELECT count(*) FROM attempts WHERE phone_number = ? AND contact = ? AND outcome = ?"
+    f" AND state = '{AttemptState.ENDED}'"
+)
+_MOVE: Final = "UPDATE contacts SET state = ?, outcome = ?, due_at = ?, reason = NULL WHERE id = ?"
+_EVENT: Final = (
+    "INSERT INTO events (at, kind, campaign, contact, attempt, data) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_KEEP: Final = (
+    "INSERT INTO calls (id, attempt, phone_number, placed_at, status, duration, cost, recording,"
+    " transcript, result, looked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status,"
+    " duration = excluded.duration, cost = excluded.cost, recording = excluded.recording,"
+    " transcript = excluded.transcript, result = excluded.result, looked_at = excluded.looked_at"
+)
+
+
+def open_calls(connection: sqlite3.Connection, campaign: int) -> list[OpenCall]:
+    """The campaign's placed calls whose end was not seen, in the order in which they were."""
+    found = connection.execute(_OPEN, (campaign,)).fetchall()
+    calls = [
+        OpenCall(
+            attempt_id=attempt,
+            call_id=call_id,
+            placed_at=None if placed_at is None else to_moment(placed_at),
+            settled_at=to_moment(settled_at),
+            ends_by=to_moment(ends_by),
+        )
+        for attempt, call_id, placed_at, settled_at, ends_by in found
+    ]
+    return sorted(calls, key=lambda call: call.settled_at)
+
+
+def lapse(connection: sqlite3.Connection, now: int, phone_number: str) -> None:
+    """End the calls to a number that can last no longer, though nobody saw their end."""
+    for attempt, campaign, contact, ends_by in connection.execute(
+        _LAPSED, (phone_number, now)
+    ).fetchall():
+        connection.execute(_END_ATTEMPT, (UNSEEN, ends_by, attempt, UNSEEN))
+        state = move(ContactState.PLACED, Happening.ENDED).value
+        connection.execute(_MOVE, (state, UNSEEN, None, contact))
+        data = json.dumps({"outcome": UNSEEN})
+        connection.execute(_EVENT, (now, EventKind.ENDED.value, campaign, contact, attempt, data))
+
+
+class Written:
+    """What the writing of an end came to, for its event."""
+
+    def __init__(self, kind: EventKind, contact: int, row: int, data: dict[str, Any]) -> None:
+        self.kind = kind
+        self.contact = contact
+        self.row = row
+        self.data = data
+
+
+def end_call(
+    connection: sqlite3.Connection,
+    now: int,
+    attempt_id: str,
+    end: CallEnd,
+    retries: Retries,
+) -> Written | None:
+    """Write down how a call ended, and whether its contact is tried again.
+
+    Gives `None` where its end is known already: what comes late or twice changes nothing.
+    """
+    ended_at = min(to_millis(end.ended_at), now)
+    values = (end.outcome, ended_at, attempt_id, end.outcome)
+    if connection.execute(_END_ATTEMPT, values).rowcount != 1:
+        return None
+    contact, row, state, attempts, expires_at, phone_number, call_id = connection.execute(
+        _CONTACT, (attempt_id,)
+    ).fetchone()
+    _keep(connection, now, attempt_id, phone_number, end)
+    data: dict[str, Any] = {"call_id": end.call_id, "outcome": end.outcome}
+    if state != ContactState.PLACED or call_id != end.call_id:
+        # An end that was not seen has become one, or a later call has taken the contact over.
+        if state == ContactState.DONE and call_id == end.call_id:
+            connection.execute(_MOVE, (state, end.outcome, None, contact))
+        return Written(EventKind.CORRECTED, contact, row, data)
+    (nth,) = connection.execute(_SAME_ENDS, (phone_number, contact, end.outcome)).fetchone()
+    again = retries.due(
+        Ended(
+            outcome=end.outcome,
+            at=to_moment(ended_at),
+            duration=end.duration,
+            result=end.result or {},
+            nth=nth,
+            attempts=attempts,
+        ),
+        draw=random.random(),
+    )
+    if again is None or (expires_at is not None and to_millis(again) >= expires_at):
+        happening, kind, due_at = Happening.ENDED, EventKind.ENDED, None
+    else:
+        happening, kind, due_at = Happening.RETRIED, EventKind.RETRIED, to_millis(again)
+        data["until"] = again.isoformat()
+    moved = move(ContactState.PLACED, happening).value
+    connection.execute(_MOVE, (moved, end.outcome, due_at, contact))
+    return Written(kind, contact, row, data)
+
+
+def _keep(
+    connection: sqlite3.Connection, now: int, attempt_id: str, phone_number: str, end: CallEnd
+) -> None:
+    if end.outcome == UNSEEN:
+        return
+    (placed_at,) = connection.execute(
+        "SELECT coalesce(placed_at, settled_at) FROM attempts WHERE id = ?", (attempt_id,)
+    ).fetchone()
+    connection.execute(
+        _KEEP,
+        (
+            *(end.call_id, attempt_id, phone_number, placed_at, end.outcome, end.duration),
+            *(end.cost, end.recording, _json(end.transcript), _json(end.result), now),
+        ),
+    )
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,182 @@
+"""A campaign, proved after the fact: from the journal's book and the server's own list of calls.
+
+Every call on the server has an intent or is named as somebody else's; every call of ours is on
+the server; nobody was rung more often than attempts were made; every row is in one state; counts
+and costs add up, by day.
+"""
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import attrs
+
+from hamsa_async._masking import mask_number
+from hamsa_async._settling import read_number
+from hamsa_async.dialer.api import ConversationsApi
+from hamsa_async.dialer.journal.protocol import Journal
+from hamsa_async.dialer.journal.records import AttemptRow, CampaignRecord
+from hamsa_async.dialer.machine import IN_DOUBT, AttemptState
+from hamsa_async.errors import NotFoundError
+from hamsa_async.models import ConversationSummary
+
+_WIDER: Final = timedelta(hours=1)  # the server's clock may be another
+_ROWS: Final = 200
+_PLACED: Final = frozenset({AttemptState.PLACED, AttemptState.ENDED})
+
+
+@attrs.define(kw_only=True)
+class Day:
+    """What a day came to (UTC)."""
+
+    attempts: int = 0
+    calls: int = 0
+    outcomes: Counter[str] = attrs.field(factory=Counter)
+    cost: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Verification:
+    """What was found."""
+
+    findings: Sequence[str]
+    """What is not as it must be, a sentence each; empty: proved."""
+
+    foreign: Sequence[str]
+    """Calls to the campaign's numbers that this journal did not place, by id."""
+
+    days: Mapping[str, Day]
+    calls: int
+    """Calls of the campaign that were found on the server."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "findings": list(self.findings),
+            "foreign": list(self.foreign),
+            "calls": self.calls,
+            "days": {day: attrs.asdict(each) for day, each in self.days.items()},
+        }
+
+
+async def verify(
+    journal: Journal, campaign: CampaignRecord, api: ConversationsApi, *, rows: int
+) -> Verification:
+    """Compare a campaign's book with the server's list. Only reads.
+
+    Args:
+        journal: The book.
+        campaign: The campaign.
+        api: Lists calls, and reads one.
+        rows: How many rows the campaign's contacts are, by state, together.
+
+    Raises:
+        HamsaError: The list could not be read to its end. Nothing is proved.
+    """
+    findings = [f"the journal: {problem}" for problem in await journal.problems()]
+    attempts = [attempt async for attempt in journal.attempts(campaign.id)]
+    listed = [row.phone_number async for row in journal.rows(campaign.id)]
+    if len(listed) != rows:
+        findings.append(f"the states count {rows} rows, and there are {len(listed)}")
+    numbers = frozenset(map(read_number, listed)) - {None}
+    begun = min((attempt.intended_at for attempt in attempts), default=campaign.created_at)
+    server = {
+        row.id: row
+        async for row in api.list(
+            start_time=min(begun, campaign.created_at) - _WIDER, page_size=_ROWS
+        )
+    }
+    ours = {attempt.call_id: attempt for attempt in attempts if attempt.call_id is not None}
+    findings += _missing(ours, server)
+    findings += _twice(attempts)
+    foreign, strange = await _foreign(journal, attempts, server, numbers, api)
+    findings += strange
+    return Verification(
+        findings=findings,
+        foreign=foreign,
+        days=_days(attempts),
+        calls=sum(call_id in server for call_id in ours),
+    )
+
+
+def _missing(
+    ours: Mapping[str, AttemptRow], server: Mapping[str, ConversationSummary]
+) -> list[str]:
+    """Calls of ours that the server does not show, or shows with another number."""
+    findings = []
+    for call_id, attempt in ours.items():
+        row = server.get(call_id)
+        if row is None:
+            findings.append(
+                f"row {attempt.row}: call {call_id} of attempt {attempt.attempt_id} is not in the"
+                " server's list"
+            )
+            continue
+        number = read_number(row.call_params.user_number if row.call_params else None)
+        if number is not None and number != read_number(attempt.phone_number):
+            findings.append(f"row {attempt.row}: call {call_id} went to another number")
+    return findings
+
+
+def _twice(attempts: Sequence[AttemptRow]) -> list[str]:
+    """Attempts that may have rung although the one before had not ended."""
+    findings = []
+    by_number: defaultdict[str, list[AttemptRow]] = defaultdict(list)
+    for attempt in sorted(attempts, key=lambda each: each.intended_at):
+        by_number[attempt.phone_number].append(attempt)
+    for number, tries in by_number.items():
+        rang = [each for each in tries if each.state in _PLACED | IN_DOUBT]
+        for before, after in itertools.pairwise(rang):
+            if before.ended_at is None or before.ended_at > after.intended_at:
+                findings.append(
+                    f"row {after.row}: {mask_number(number)} was called by {after.attempt_id}"
+                    f" before {before.attempt_id} had ended"
+                )
+    return findings
+
+
+async def _foreign(
+    journal: Journal,
+    attempts: Sequence[AttemptRow],
+    server: Mapping[str, ConversationSummary],
+    numbers: frozenset[str | None],
+    api: ConversationsApi,
+) -> tuple[list[str], list[str]]:
+    """Calls to the campaign's numbers that no attempt of the campaign has: whose are they?"""
+    by_id = {attempt.attempt_id: attempt for attempt in attempts}
+    foreign, findings = [], []
+    for call_id, row in server.items():
+        number = read_number(row.call_params.user_number if row.call_params else None)
+        if number not in numbers or await journal.owner_of(call_id) is not None:
+            continue
+        try:
+            reference = (await api.get(call_id)).reference
+        except NotFoundError:
+            reference = None
+        attempt = by_id.get(reference or "")
+        if attempt is None:
+            foreign.append(call_id)
+        else:
+            findings.append(
+                f"row {attempt.row}: call {call_id} carries the reference of"
+                f" {attempt.attempt_id}, which is {attempt.state}: that phone rang"
+            )
+    return foreign, findings
+
+
+def _days(attempts: Sequence[AttemptRow]) -> dict[str, Day]:
+    days: dict[str, Day] = {}
+    for attempt in attempts:
+        day = days.setdefault(_date(attempt.intended_at), Day())
+        day.attempts += 1
+        day.calls += attempt.state in _PLACED
+        if attempt.outcome is not None:
+            day.outcomes[attempt.outcome] += 1
+        day.cost += attempt.cost or 0.0
+    return dict(sorted(days.items()))
+
+
+def _date(moment: datetime) -> str:
+    return moment.date().isoformat()

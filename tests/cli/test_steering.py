@@ -1,0 +1,65 @@
+"""`serve`, `pause`, `resume`, `stop`, `verify`: from the command line, over real processes."""
+
+import re
+import signal
+from typing import Any
+
+SECRET = {"HAMSA_WEBHOOK_SECRET": "s" * 40}
+
+
+def test_pause_resume_and_stop(dial: Any, contacts: Any, tools: Any) -> None:
+    """Another process pauses a run, lets it go on, and stops it."""
+    steer = lambda what: dial.command(  # noqa: E731
+        "campaign", what, "eid", "--journal", dial.journal
+    ).ends(0)
+    at_first = dial.server.ring_count()
+    run = dial.start(contacts(300), "--live-calls", 3)
+    tools.until(lambda: dial.server.ring_count() >= at_first + 3, run)
+    assert "paused" in steer("pause").err
+    tools.until(lambda: "paused by another process" in run.stderr.readline(), run)
+    before = dial.server.ring_count()
+    tools.pause()
+    assert dial.server.ring_count() <= before
+    assert "goes on" in steer("resume").err
+    tools.until(lambda: dial.server.ring_count() > before, run)
+    assert "stopping" in steer("stop").err
+    tools.finished(run).ends(130)
+    assert "hamsa campaign run --name eid" in steer("resume").err
+    assert dial.command("campaign", "pause", "nope", "--journal", dial.journal).ends(2).complaint
+    dial.check()
+
+
+def test_verify(dial: Any, contacts: Any) -> None:
+    """A campaign that is done is proved; one finding makes the code 3."""
+    dial.run(contacts(4)).ends(0)
+    verify = ("campaign", "verify", "eid", "--journal", dial.journal)
+    done = dial.command(*verify).ends(0)
+    assert "4 rows and 4 calls, all accounted for" in done.err
+    assert "completed 4" in done.out
+    dial.server.start_afresh()  # a server that has forgotten its calls
+    found = dial.command(*verify, "--json").ends(3).document
+    assert len(found["findings"]) == 4
+    assert found["exit_code"] == 3
+
+
+def test_serve(dial: Any, contacts: Any, tools: Any) -> None:
+    """`serve` takes the webhooks of a run; the secret is never on a command line."""
+    assert "HAMSA_WEBHOOK_SECRET is needed" in dial.command("serve").ends(2).complaint
+    with_secret = dial.command.with_env(**SECRET)
+    serving = with_secret.start("serve", "--port", 0, "--journal", dial.journal)
+    url = re.search(r"at (http://\S+);", serving.stderr.readline())[1]
+    dial.command = with_secret
+    done = dial.run(contacts(5), "--webhook-url", url).ends(0)
+    assert dial.counts() == {"done": 5}
+    assert "done 5" in done.err
+    serving.send_signal(signal.SIGINT)
+    stopped = tools.finished(serving).ends(0)
+    assert int(re.search(r"(\d+) stored", stopped.err)[1]) >= 5
+
+
+def test_a_budget(dial: Any, contacts: Any) -> None:
+    """With `--max-calls` the run ends with 5 when they are made, and is resumable."""
+    assert "max_calls" in dial.run(contacts(6), "--max-calls", 2).ends(5).complaint
+    assert len(dial.server.rings()) == 2
+    dial.resume().ends(0)
+    assert dial.counts() == {"done": 6}

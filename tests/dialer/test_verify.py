@@ -1,0 +1,84 @@
+"""A campaign proved after the fact, and each thing that must not be found out."""
+
+import sqlite3
+from typing import Any
+
+from hamsa_async import HamsaClient
+from hamsa_async.dialer import SqliteJournal
+from hamsa_async.dialer.verify import Verification, verify
+from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
+
+
+async def prove(world: Any) -> Verification:
+    async with await SqliteJournal.open(world.path) as journal:
+        record = await journal.campaign("eid")
+        rows = sum((await journal.counts(record.id)).values())
+        return await verify(journal, record, world.hamsa.conversations, rows=rows)
+
+
+async def test_a_campaign_that_is_as_it_must_be(world: Any) -> None:
+    """All rows, all calls, by day; nothing is found."""
+    world.calls_end()
+    world.fake.faults.for_number(world.number(1), "status_400")
+    await world.run(world.rows(6), wait=True)
+    proved = await prove(world)
+    assert proved.findings == []
+    assert proved.foreign == []
+    assert proved.calls == 5
+    (day,) = proved.days.values()
+    assert (day.attempts, day.calls, dict(day.outcomes)) == (6, 5, {"completed": 5})
+
+
+async def test_a_call_that_nobody_wrote_down(world: Any) -> None:
+    """A call that carries an attempt's reference, and is not that attempt's, rang all the same."""
+    world.calls_end()
+    world.fake.faults.for_number(world.number(0), "drop_before", count=1)
+    await world.run(world.rows(3), concurrency=1)
+    ((attempt,),) = world.ask("SELECT id FROM attempts WHERE state = 'unknown'")
+    async with HamsaClient(FAKE_API_KEY, base_url=world.fake.base_url) as late:
+        await late.voice_agents.call(
+            to_number=world.number(0), voice_agent_id=FAKE_AGENT_ID, reference=attempt
+        )
+    (finding,) = (await prove(world)).findings
+    assert "that phone rang" in finding
+    assert world.number(0) not in finding
+
+
+async def test_somebody_elses_call_is_named(world: Any) -> None:
+    """A call to one of the numbers that carries nothing of ours is named, and no finding."""
+    world.calls_end()
+    await world.run(world.rows(2), wait=True)
+    call = await world.hamsa.voice_agents.call(
+        to_number=world.number(0), voice_agent_id=FAKE_AGENT_ID
+    )
+    proved = await prove(world)
+    assert proved.findings == []
+    assert proved.foreign == [call.id]
+
+
+async def test_a_call_that_the_server_does_not_have(world: Any, raw: sqlite3.Connection) -> None:
+    """What the journal calls placed must be on the server."""
+    await world.run(world.rows(2))
+    raw.execute(
+        "UPDATE attempts SET call_id = 'nowhere' WHERE phone_number = ?", (world.number(0),)
+    )
+    raw.execute(
+        "UPDATE contacts SET call_id = 'nowhere' WHERE phone_number = ?", (world.number(0),)
+    )
+    findings = (await prove(world)).findings
+    assert any(
+        "nowhere" in finding and "not in the server's list" in finding for finding in findings
+    )
+
+
+async def test_two_calls_at_once(world: Any, raw: sqlite3.Connection) -> None:
+    """A number that was called again before its call had ended is found."""
+    world.calls_end()
+    await world.run(world.rows(1), wait=True)
+    raw.execute(
+        "INSERT INTO attempts (id, campaign, contact, phone_number, state, intended_at, outcome)"
+        " SELECT 'att_zzz', campaign, contact, phone_number, 'ended', intended_at, 'completed'"
+        " FROM attempts"
+    )
+    findings = (await prove(world)).findings
+    assert any("had ended" in finding for finding in findings)
