@@ -324,8 +324,12 @@ def _seconds_until(text: str, headers: Mapping[str, str], now: datetime) -> floa
 
 
 def server_date(headers: Mapping[str, str]) -> datetime | None:
-    """Read the server's clock off an answer, cut to the second; `None` where it does not say."""
-    return _http_date(headers.get("Date", ""))
+    """Read the server's clock off an answer, cut to the second; `None` where it does not say.
+
+    A date at either end of the calendar says nothing, and an hour more or less would not exist.
+    """
+    said = _http_date(headers.get("Date", ""))
+    return said if said is not None and 1970 <= said.year <= 9000 else None
 
 
 def _http_date(text: str) -> datetime | None:

@@ -249,3 +249,19 @@ def test_looking_for_an_id_never_raises(body: bytes) -> None:
     """Whatever bytes a failed answer has."""
     found = find_call_id(Answer(status=500, headers={}, body=body))
     assert found is None or found
+
+
+@pytest.mark.parametrize(
+    ("said", "year"),
+    [
+        ("Sun, 01 Mar 2026 12:00:00 GMT", 2026),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Wed, 01 Jan 1969 00:00:00 GMT", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_a_servers_clock_that_cannot_be_is_none(said: str | None, year: int | None) -> None:
+    """`settle` looks an hour to each side of it."""
+    moment = wire.server_date({} if said is None else {"Date": said})
+    assert (moment and moment.year) == year
