@@ -155,8 +155,8 @@ def _make_converter() -> cattrs.Converter:
     return made
 
 
-_TOOLS: Final = attrs.fields(AgentDetails).tools.type
-_AGENT_SOURCE: Final = attrs.fields(Call)._agent_details.type  # noqa: SLF001
+_TOOLS: Final = AgentDetails.__annotations__["tools"]
+_AGENT_SOURCE: Final = Call.__annotations__["_agent_details"]
 converter: Final = _make_converter()
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from hamsa_async._values import Plain, define
 from hamsa_async.models.conversations import (
     FINAL_STATUSES,
     CallStatus,
@@ -53,8 +54,8 @@ def further(seen: Status, heard: Status) -> Status:
     return seen
 
 
-@attrs.frozen(kw_only=True)
-class Patience:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Patience(Plain):
     """How long to wait between questions. In seconds."""
 
     sweep_first: float = 1.0
@@ -116,7 +117,7 @@ class Patience:
         return min(self.unseen * 2.0 ** min(asked, 10), self.unseen_most)
 
 
-@attrs.define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class Followed:
     """What is known of one call."""
 

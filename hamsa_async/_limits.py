@@ -20,6 +20,7 @@ from typing import Final
 
 import attrs
 
+from hamsa_async._values import frozen
 from hamsa_async.errors import NotSentError
 
 LONGEST_COOLDOWN: Final = 3600.0
@@ -189,7 +190,7 @@ class Pace:
             self._schedule()
 
 
-@attrs.frozen
+@frozen()
 class RateLimited:
     """What a 429 told the gate: come back in so many seconds; `None`: it did not say."""
 

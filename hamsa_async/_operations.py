@@ -9,6 +9,8 @@ from typing import Final
 
 import attrs
 
+from hamsa_async._values import Plain
+
 _DOCS: Final = "https://docs.tryhamsa.com/api-reference/"
 
 
@@ -25,8 +27,8 @@ class Paging(enum.Enum):
     """`skip` counts rows from 0, `take` is the size of a page."""
 
 
-@attrs.frozen(kw_only=True)
-class Operation:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Operation(Plain):
     """One thing that the API can be asked, and whether asking changes the world.
 
     `writes` decides the column of the retry table: a write is never sent again unless it is

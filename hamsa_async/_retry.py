@@ -38,7 +38,7 @@ class RetryBudget:
         return True
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Tries:
     """The tries of one logical call so far, and whether there may be another."""
 

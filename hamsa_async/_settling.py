@@ -17,6 +17,7 @@ from typing import Final, Self
 import attrs
 
 from hamsa_async._masking import MaskedNumber
+from hamsa_async._values import frozen
 from hamsa_async.errors import ConfigurationError
 from hamsa_async.models.agents import AgentDetails
 from hamsa_async.models.calls import Call, Evidence
@@ -35,7 +36,7 @@ _NUMBER: Final = re.compile(r"\+?[\d\s().-]+")
 # -- what is known of it
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Span:
     """From one moment to another, both included."""
 
@@ -71,7 +72,7 @@ def _readable(_: object, attribute: "attrs.Attribute[str]", value: str) -> None:
         raise ConfigurationError(f"{attribute.name} must be a phone number, with its country code")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Doubt:
     """What is known of an attempt whose outcome is not."""
 
@@ -137,7 +138,7 @@ def to_look_at(taken: Span, later: Iterable[datetime], ahead: float) -> Span:
 # -- what a look shows
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Candidate:
     """A call that may be the one: the right number, at about the right time."""
 
@@ -179,7 +180,7 @@ def _given(agent: AgentDetails | None) -> AgentDetails | None:
     return agent
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Look:
     """One look at the list."""
 
@@ -209,7 +210,7 @@ class Look:
     """The call whose id the API gave, if it shows it and it speaks for the attempt."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Absence:
     """A look that showed nothing, and to which nothing can be objected."""
 
@@ -315,7 +316,7 @@ FOR_A_PERSON: Final = frozenset(
 """What looking again will hardly settle."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NotSeen:
     """The call was looked for twice, as well as that can be done, and was not seen.
 
@@ -345,7 +346,7 @@ class NotSeen:
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StillUnknown:
     """Nothing is proved, and absence is not to be believed yet. Do not dial again.
 

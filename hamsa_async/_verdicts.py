@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from hamsa_async._masking import MaskedNumber, hide, mask_id
+from hamsa_async._values import Plain, frozen
 from hamsa_async._wire import Complaint, Request, find_call_id, read_complaint, request_id
 from hamsa_async.errors import (
     APIError,
@@ -46,8 +47,8 @@ class Again(enum.Enum):
     """When the gate opens; it counts as no attempt."""
 
 
-@attrs.frozen
-class Verdict:
+@attrs.frozen(eq=False, repr=False)
+class Verdict(Plain):
     """What is proven, what may be done, and the error to raise if that is the end of it."""
 
     certainty: Certainty | None
@@ -161,7 +162,7 @@ _SAYS: Final[dict[type[HamsaError], str]] = {
 _SAYS_NOTHING: Final = (None, "success", "Success")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ending:
     """All that is known of how an exchange ended."""
 

@@ -17,6 +17,7 @@ import attrs
 from hamsa_async._converter import structure
 from hamsa_async._masking import hide, mask_text, secrets_in
 from hamsa_async._operations import CALL, Operation
+from hamsa_async._values import Plain, frozen
 from hamsa_async._version import __version__
 from hamsa_async.errors import ConfigurationError, ResponseSchemaError
 from hamsa_async.models.calls import REFERENCE_PARAM, Call, CallRequest
@@ -34,8 +35,8 @@ _NOT_JSON: Final = object()
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "cf-ray", "x-amzn-requestid")
 
 
-@attrs.frozen(kw_only=True)
-class Request:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Request(Plain):
     """A request ready to be sent: everything but the server, the key and the connection."""
 
     operation: Operation
@@ -251,7 +252,7 @@ def parse_project(answer: Answer) -> Project:
     return structure(data, Project, at="$.data")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Complaint:
     """What an answer that is a no says about itself."""
 

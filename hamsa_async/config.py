@@ -12,6 +12,7 @@ from typing import Any, Final
 import attrs
 
 from hamsa_async._urls import check_url, is_loopback
+from hamsa_async._values import Plain
 from hamsa_async.errors import ConfigurationError
 
 REGIONS: Final[Mapping[str, str]] = {
@@ -51,8 +52,8 @@ def _whole(*, low: int) -> _Validator:
     return check
 
 
-@attrs.frozen(kw_only=True)
-class Timeouts:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Timeouts(Plain):
     """How long to wait for what."""
 
     response: float = attrs.field(default=60.0, validator=_number(low=0.001))
@@ -67,8 +68,8 @@ class Timeouts:
     new try begins past it; a try under way is left to its own `response` timeout."""
 
 
-@attrs.frozen(kw_only=True)
-class RetryPolicy:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class RetryPolicy(Plain):
     """How often and how patiently to try again, where the retry table allows it at all.
 
     The pause before try n is drawn evenly from 0 to `min(wait_max, wait_initial * 2**(n-2))`.
@@ -119,8 +120,8 @@ def _without_last_slash(url: Any) -> Any:
     return url.rstrip("/") if isinstance(url, str) else url
 
 
-@attrs.frozen(kw_only=True)
-class ClientConfig:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class ClientConfig(Plain):
     """Everything of a client but its key, its session and its hooks."""
 
     base_url: str = attrs.field(default=REGIONS["eu"], converter=_without_last_slash)

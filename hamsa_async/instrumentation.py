@@ -15,14 +15,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.errors import Certainty
 
 log: logging.Logger = logging.getLogger("hamsa_async")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CallQueued:
     """An operation was asked for, and waits for its turn."""
 
@@ -43,7 +42,7 @@ class CallQueued:
     """The number, masked."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AttemptBegan:
     """A try has its slot, gate and pace behind it, and seeks a connection."""
 
@@ -53,7 +52,7 @@ class AttemptBegan:
     """Which try of this call, from 1."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AttemptSent:
     """A request was handed to a connection. From here on the API may have it."""
 
@@ -62,7 +61,7 @@ class AttemptSent:
     attempt: int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AttemptSettled:
     """One request came to its end.
 
@@ -103,7 +102,7 @@ class AttemptSettled:
     """From the request's begin to its end."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RetryScheduled:
     """A request will be tried again, as the retry table allows."""
 
@@ -118,7 +117,7 @@ class RetryScheduled:
     error: BaseException
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CooldownStarted:
     """The API said 429: no request passes the gate until then."""
 
@@ -129,7 +128,7 @@ class CooldownStarted:
     retry_at: datetime
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CallEnded:
     """A logical call came to its end: its caller has its answer or its error.
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypedDict, cast
 
 import attrs
 
+from hamsa_async._values import Plain
 from hamsa_async.config import RetryPolicy, Timeouts
 from hamsa_async.errors import ConfigurationError
 
@@ -33,8 +34,8 @@ _OURS: Final = frozenset(
 )
 
 
-@attrs.frozen(kw_only=True)
-class Answer:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Answer(Plain):
     """A whole answer as it came: the head was HTTP, and the body came to its end.
 
     Its `repr` shows the status only: headers and body may hold numbers and secrets.
@@ -64,8 +65,8 @@ class RequestOptions(TypedDict, total=False):
     and of one whose caller has left. What it raises is logged and goes no further."""
 
 
-@attrs.frozen(kw_only=True)
-class Settings:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Settings(Plain):
     """The options in force for a call."""
 
     timeouts: Timeouts

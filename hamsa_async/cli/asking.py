@@ -5,16 +5,19 @@ import os
 import sys
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
 from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import short_path
 from hamsa_async.cli.output import people, shown, visible
-from hamsa_async.dialer import HAMSA_DEFAULT, Loaded
+from hamsa_async.dialer import HAMSA_DEFAULT, ContactState, Loaded
+from hamsa_async.dialer.plan import PlanSummary
 from hamsa_async.dialer.policy import find_pack
 
 _YES: Final = frozenset({"y", "yes", "نعم"})
+_NEVER: Final = (ContactState.SKIPPED, ContactState.EXPIRED)
 _NO: Final = frozenset({"", "n", "no", "لا"})
 
 
@@ -23,7 +26,7 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-async def confirmed(loaded: Loaded, journal: Path) -> bool:
+async def confirmed(loaded: Loaded, journal: Path, ahead: PlanSummary | None) -> bool:
     """Say what is about to be done and ask whether it shall be. No answer is a no.
 
     Cancellation:
@@ -33,7 +36,7 @@ async def confirmed(loaded: Loaded, journal: Path) -> bool:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for name, value in _particulars(loaded, journal).items():
+    for name, value in {**_particulars(loaded, journal), **_plan(ahead)}.items():
         table.add_row(name, value)
     console.print(table)
     who = "1 contact" if loaded.to_dial == 1 else f"{loaded.to_dial} contacts"
@@ -62,6 +65,23 @@ def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
             + f", at most {campaign.concurrency} requests in flight"
         ),
         **({"params": shown(", ".join(campaign.params))} if campaign.params else {}),
+    }
+
+
+def _plan(ahead: PlanSummary | None) -> dict[str, str]:
+    """When the calls will be, as far as can be said before."""
+    if ahead is None:
+        return {"plan": "too long to be made here: see hamsa campaign plan"}
+    if not ahead.rows:
+        return {"plan": "those who wait are called when their time comes"}
+    if ahead.first_at is None or ahead.last_at is None:
+        return {"plan": "nobody may be called, as things are: see hamsa campaign explain"}
+    zone = ZoneInfo(ahead.zone)
+    first, last = (f"{at.astimezone(zone):%a %H:%M %z}" for at in (ahead.first_at, ahead.last_at))
+    never = sum(count for (state, _), count in ahead.states.items() if state in _NEVER)
+    more = f"; {never} not at all" if never else ""
+    return {
+        "plan": f"first call {first}, last {last} ({ahead.zone}); {ahead.today} fit today{more}"
     }
 
 

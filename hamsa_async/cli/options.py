@@ -64,7 +64,8 @@ class PlanOptions:
         from_number: The caller number, as for a run.
         agent: The agent whose variables are compared with the columns; needs a key.
         rate: Call starts per second, or `none` for unpaced. [default: 1]
-        live_calls: The most calls that are placed and not ended.
+        live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
+            with `--rate none`. [default: 10]
         call_length: How many seconds a call lasts on average.
         price: The price of one call at its most, for a ceiling of the cost.
         as_json: Print JSON lines on stdout, one object per contact.
@@ -75,7 +76,7 @@ class PlanOptions:
     from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
     agent: str | None = None
     rate: str | None = None
-    live_calls: int | None = None
+    live_calls: str | None = None
     call_length: float = 90.0
     price: float | None = None
     as_json: Annotated[bool, Parameter(name="--json")] = False
@@ -105,6 +106,8 @@ class RunOptions:
             `at_most_once` leaves them to you, `reconciled` calls them again.
             [default: at_most_once]
         lag: Seconds by which the list of calls may be late, for that. [default: 900]
+        dnc_field: The field of a call's outcome that says that the person is not to be called
+            again. [default: do_not_call]
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
@@ -133,6 +136,7 @@ class RunOptions:
     max_attempts: int | None = None
     delivery: Literal["at_most_once", "reconciled"] | None = None
     lag: Annotated[float, Parameter(show_default=False)] = 900.0
+    dnc_field: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False

@@ -15,6 +15,7 @@ from rich.table import Table
 from hamsa_async.cli.arguments import (
     read_country,
     read_from_numbers,
+    read_live_calls,
     read_moment,
     read_rate,
 )
@@ -43,6 +44,7 @@ from hamsa_async.models import AgentDetails, placeholders_in
 
 _RATE: Final = 1.0
 _BAR: Final = 40
+_MANY: Final = 50_000  # rows that take more than some seconds to plan
 _MOST_BARS: Final = 72
 
 
@@ -92,6 +94,8 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
     agent = await _agent(options.agent)
     check = ContractCheck(() if agent is None else placeholders_in(agent), {})
     _, rows = await _read(contacts, reading, agent, check.add)
+    if len(rows) > _MANY:
+        people().print(f"planning {len(rows)} rows: this takes a while", style="dim")
     planned = plan(
         rows,
         policy,
@@ -128,11 +132,10 @@ def _pacing(options: PlanOptions) -> Pacing:
         raise ConfigurationError("--call-length is a number of seconds, more than 0")
     if options.price is not None and options.price < 0:
         raise ConfigurationError("--price is the price of a call, 0 or more")
-    if options.live_calls is not None and options.live_calls < 1:
-        raise ConfigurationError("--live-calls must be 1 or more")
+    rate = read_rate(options.rate, _RATE)
     return Pacing(
-        rate=read_rate(options.rate, _RATE),
-        live_calls=options.live_calls,
+        rate=rate,
+        live_calls=read_live_calls(options.live_calls, rate),
         call_length=timedelta(seconds=options.call_length),
     )
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 
+from hamsa_async.cli.ahead import look_ahead
 from hamsa_async.cli.arguments import (
     find_journal,
     read_concurrency,
@@ -46,6 +47,7 @@ from hamsa_async.dialer import (
     Run,
 )
 from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
+from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import PACKS, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
@@ -186,6 +188,7 @@ async def _campaign(
         voice_agent_id=agent,
         from_number=read_from_numbers(options.from_number, country) or kept.get("from_number"),
         policy=policy,
+        dnc_field=options.dnc_field or kept.get("dnc_field", DNC_FIELD),
         params=read_params(options.param) or kept.get("params") or {},
         country=country,
         rate=rate,
@@ -223,7 +226,7 @@ class _Work:
                 strict=self.reading.strict,
             )
         _tell_about_list(loaded)
-        if loaded.to_dial and not self.options.yes and not await confirmed(loaded, self.journal):
+        if loaded.to_dial and not self.options.yes and not await self._confirmed(loaded):
             raise CampaignError("not confirmed: nobody was called; the journal has the list")
         watch = _Watch(self.dialer.run(loaded, wait=not self.options.no_wait), loaded)
         try:
@@ -238,6 +241,10 @@ class _Work:
             await summary.print(kept=not self.options.fake)
         summary.tell_the_end(code, resumable=not self.options.fake)
         return code
+
+    async def _confirmed(self, loaded: Loaded) -> bool:
+        ahead = await look_ahead(self.dialer.journal, loaded)
+        return await confirmed(loaded, self.journal, ahead)
 
     def _failed(self, error: HamsaError, *, dialed: bool) -> Exit:
         """The run could not go on: the journal failed, mostly."""

@@ -13,6 +13,7 @@ import attrs
 from hamsa_async._urls import check_url
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
+from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import Policy, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS, Retries
 from hamsa_async.errors import ConfigurationError
@@ -93,6 +94,10 @@ class Campaign:
     policy: str | tuple[str, ...] = attrs.field(default="none", converter=_policies)
     """The packs to dial by, by name or as the file of one (`own.toml`); of several the strictest
     wins. `none`: no rule but the safety ones."""
+
+    dnc_field: str = attrs.field(default=DNC_FIELD, validator=_check_text)
+    """The field of a call's outcome that says that the person is not to be called again: they
+    are put on the do-not-call list at once. Dots lead into objects."""
 
     params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     """Params for every call; a row's own win."""
@@ -211,6 +216,7 @@ class Campaign:
             "policy": list(self.policy) if isinstance(self.policy, tuple) else self.policy,
             "params": dict(self.params),
             "country": self.country,
+            "dnc_field": self.dnc_field,
             "retries": list(self.retries),
             "max_attempts": self.max_attempts,
             "delivery": self.delivery,
@@ -218,6 +224,7 @@ class Campaign:
 
 
 SETTINGS_SINCE: Final[Mapping[str, Any]] = {
+    "dnc_field": DNC_FIELD,
     "retries": list(DEFAULT_ROWS),
     "max_attempts": MAX_ATTEMPTS,
     "delivery": "at_most_once",

@@ -13,6 +13,7 @@ import attrs
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT
 from hamsa_async.dialer.columns import PHONE, trim
 from hamsa_async.dialer.contacts import Row, RowState
+from hamsa_async.dialer.flags import read_flag
 from hamsa_async.dialer.json_native import is_json
 from hamsa_async.dialer.numbers import NumberFault, NumberProblem, normalise, region_of
 from hamsa_async.dialer.zones import is_zone
@@ -188,22 +189,16 @@ def _timezone(fields: Mapping[str, Any]) -> str | None:
     return name
 
 
-_FLAGS: Final[Mapping[str, bool]] = {
-    **dict.fromkeys(("yes", "y", "true", "1", "١", "نعم"), True),
-    **dict.fromkeys(("no", "n", "false", "0", "٠", "لا"), False),
-}
-
-
 def _flag(fields: Mapping[str, Any], name: str) -> bool | None:
     given = fields.get(name)
     if given is None or isinstance(given, bool):
         return given
-    word = trim(str(given)).casefold()
-    if not word:
+    if isinstance(given, str) and not trim(given):
         return None
-    if word not in _FLAGS:
+    flag = read_flag(given)
+    if flag is None:
         raise invalid("bad_flag", f"The value of {name!r} is neither yes nor no.", name)
-    return _FLAGS[word]
+    return flag
 
 
 def _times(fields: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:

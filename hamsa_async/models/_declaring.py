@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Final
 import attrs
 
 from hamsa_async._masking import show_text
+from hamsa_async._values import Plain
 
 ID: Final = "an id"
 """Marks a field that is an id: required, and a text here even where the API sends a number."""
@@ -18,20 +19,17 @@ def extra() -> Any:
     return attrs.field(factory=dict)
 
 
-class Value:  # noqa: PLW1641 - it has none, as its text says
+class Value(Plain):
     """The base of models: equal where all fields are, and with a `repr` that shows a few.
 
-    A model has no hash: `extra` has none either.
-
-    Written once here, for attrs would generate and compile both for each of many classes, which
-    is most of what importing them costs.
+    A model has no hash, for `extra` has none.
     """
 
     __slots__ = ()
     _shown: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, shows: tuple[str, ...] | None = None) -> None:
-        # Twice for a class with slots: attrs makes it anew, with what the first one has.
+        # More than once for a class with slots: it is made anew, with what the first one has.
         if shows is not None:
             cls._shown = shows
 
@@ -39,14 +37,6 @@ class Value:  # noqa: PLW1641 - it has none, as its text says
         # The rest is long, and may hold numbers and secrets.
         fields = ", ".join(f"{name}={_show(getattr(self, name))}" for name in self._shown)
         return f"{type(self).__name__}({fields})"
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(
-            getattr(self, field.name) == getattr(other, field.name)
-            for field in attrs.fields(type(self))  # type: ignore[arg-type]
-        )
 
 
 def _show(value: object) -> str:

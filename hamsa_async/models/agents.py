@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Value, extra
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class TimeSlot(Value, shows=("from_", "to")):
     """A free span of a day, as `HH:MM` texts in the calendar's own zone."""
 
@@ -23,7 +22,7 @@ class TimeSlot(Value, shows=("from_", "to")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class CalendarTools(Value, shows=("id", "timezone")):
     """`tools` in the older documentation: a connected calendar, with its tokens hidden."""
 
@@ -42,7 +41,7 @@ class CalendarTools(Value, shows=("id", "timezone")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ToolSwitches(Value, shows=("gender_detection", "smart_call_end")):
     """`tools` in the newer documentation: what the agent may do by itself."""
 
@@ -51,7 +50,7 @@ class ToolSwitches(Value, shows=("gender_detection", "smart_call_end")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class AgentWebhookAuth(Value, shows=("auth_key",)):
     """How the agent's own webhook proves itself, with the secret hidden."""
 
@@ -60,7 +59,7 @@ class AgentWebhookAuth(Value, shows=("auth_key",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class LLMConfig(Value, shows=("provider", "model_name")):
     """The language model behind the agent, with its key hidden."""
 
@@ -72,7 +71,7 @@ class LLMConfig(Value, shows=("provider", "model_name")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class VoiceRecord(Value, shows=("id", "name")):
     """The voice that the agent speaks with."""
 
@@ -85,7 +84,7 @@ class VoiceRecord(Value, shows=("id", "name")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class AgentDetails(Value, shows=("id", "agent_name")):
     """The agent as it was when the call was placed: the union of both ages' fields."""
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra
 from hamsa_async.models.agents import AgentWebhookAuth, VoiceRecord
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class AgentConversation(Value, shows=("greeting_message_type",)):
     """What a v2 agent says."""
 
@@ -26,7 +25,7 @@ class AgentConversation(Value, shows=("greeting_message_type",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class AgentVoice(Value, shows=("voice_id", "lang")):
     """What a v2 agent speaks with."""
 
@@ -38,7 +37,7 @@ class AgentVoice(Value, shows=("voice_id", "lang")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class AgentModel(Value, shows=("provider", "model")):
     """The language model behind a v2 agent."""
 
@@ -50,7 +49,7 @@ class AgentModel(Value, shows=("provider", "model")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class CallSettings(Value, shows=("max_call_duration",)):
     """How a v2 agent holds a call."""
 
@@ -81,7 +80,7 @@ class CallSettings(Value, shows=("max_call_duration",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class AgentTool(Value, shows=("tool_id", "tool_type", "version")):
     """A tool that a v2 agent has."""
 
@@ -96,7 +95,7 @@ class AgentTool(Value, shows=("tool_id", "tool_type", "version")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class PhoneNumberLink(Value, shows=("type", "id")):
     """The number of a v2 agent."""
 
@@ -105,7 +104,7 @@ class PhoneNumberLink(Value, shows=("type", "id")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class Workflow(Value, shows=()):
     """The graph of a flow agent. Nodes and edges are in the API's own names."""
 
@@ -115,7 +114,7 @@ class Workflow(Value, shows=()):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class Account(Value, shows=("plan",)):
     """Whose agent it is."""
 
@@ -123,7 +122,7 @@ class Account(Value, shows=("plan",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class VoiceAgentV2(Value, shows=("id", "name", "type")):
     """A saved agent, as the v2 routes give it."""
 

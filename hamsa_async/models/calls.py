@@ -13,7 +13,9 @@ import attrs
 
 from hamsa_async._masking import mask_number, mask_text, show_text
 from hamsa_async._urls import check_url
+from hamsa_async._values import Plain, frozen
 from hamsa_async.errors import ConfigurationError
+from hamsa_async.models._declaring import Value, extra
 from hamsa_async.models.agents import AgentDetails
 
 REFERENCE_PARAM: Final = "_hamsa_reference"
@@ -74,7 +76,7 @@ def _show_number(value: str | None) -> str:
     return repr(value and mask_number(value))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WebhookAuth:
     """What Hamsa puts into `Authorization: <auth_key> <auth_secret>` of its webhooks."""
 
@@ -86,8 +88,8 @@ class WebhookAuth:
         _check_text("auth_secret", self.auth_secret)
 
 
-@attrs.frozen(kw_only=True)
-class CallRequest:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class CallRequest(Plain):
     """One call to be placed. Validated when made: a bad number is found before any is dialed.
 
     Exactly one of `voice_agent_id` and `agent_details` must be given.
@@ -164,8 +166,8 @@ def _no_agent() -> None:
     return None
 
 
-@attrs.frozen(kw_only=True, repr=False)
-class Call:
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Call(Value):
     """A placed call: the API's job. Follow it by its `id`.
 
     Every field but `id` may be `None`: a fresh job has few of them. Fields that the
@@ -197,7 +199,7 @@ class Call:
     updated_at: datetime | None = None
     evidence: Evidence | None = None
     """By what `voice_agents.settle` found it; `None` for a call that was answered."""
-    extra: Mapping[str, Any] = attrs.field(factory=dict)
+    extra: Mapping[str, Any] = extra()
     _agent_details: Callable[[], AgentDetails | None] = attrs.field(
         default=_no_agent, eq=False, alias="agent_details"
     )

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Required, TypedDict
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra
 from hamsa_async.models.rules import AtLeast, ClockTime, Length, WebUrl
 
@@ -46,7 +45,7 @@ class SendType(enum.StrEnum):
     """At the worker's next round, within about a minute."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class CampaignTimeRange(Value, shows=("days",)):
     """When a batch may call."""
 
@@ -62,7 +61,7 @@ class CampaignTimeRange(Value, shows=("days",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ServerCampaign(Value, shows=("id", "status", "created_at")):
     """A batch, as it comes back when it was created."""
 
@@ -86,7 +85,7 @@ class ServerCampaign(Value, shows=("id", "status", "created_at")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ServerCampaignSummary(Value, shows=("id", "status", "recipients_count")):
     """A batch in brief."""
 
@@ -106,7 +105,7 @@ class ServerCampaignSummary(Value, shows=("id", "status", "recipients_count")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class CampaignRecipient(Value, shows=("id", "status", "job_id")):
     """One person of a batch."""
 
@@ -131,7 +130,7 @@ class CampaignRecipient(Value, shows=("id", "status", "job_id")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ServerCampaignDetail(Value, shows=("id", "status", "total_recipients")):
     """A batch with everybody in it."""
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra, keys_of
 from hamsa_async.models.agents import AgentDetails
 from hamsa_async.models.calls import REFERENCE_PARAM
@@ -52,7 +51,7 @@ class Period(enum.StrEnum):
     CUSTOM = "CUSTOM"
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class CallParams(Value, shows=("machine_number", "user_number")):
     """The two ends of a call. Numbers are masked in `repr` and whole in the fields."""
 
@@ -65,7 +64,7 @@ class CallParams(Value, shows=("machine_number", "user_number")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class Turn(Value, shows=("speaker",)):
     """One thing that was said."""
 
@@ -75,7 +74,7 @@ class Turn(Value, shows=("speaker",)):
     text: str
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class JobResponse(Value, shows=()):
     """What came out of a call. It may lag the call's end by some seconds."""
 
@@ -88,7 +87,7 @@ class JobResponse(Value, shows=()):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ConversationLog(Value, shows=("id", "category", "timestamp")):
     """One entry of a call's log."""
 
@@ -104,7 +103,7 @@ class ConversationLog(Value, shows=("id", "category", "timestamp")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class Conversation(Value, shows=("id", "status", "created_at")):
     """One call in full. Its id is the id of the call.
 
@@ -180,7 +179,7 @@ class Conversation(Value, shows=("id", "status", "created_at")):
         return None
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ConversationSummary(Value, shows=("id", "status", "created_at")):
     """One call in brief.
 
@@ -205,7 +204,7 @@ class ConversationSummary(Value, shows=("id", "status", "created_at")):
         return self.status in FINAL_STATUSES
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ExportFile(Value, shows=("content_type",)):
     """An export that came at once: a workbook, newest call first.
 
@@ -216,7 +215,7 @@ class ExportFile(Value, shows=("content_type",)):
     content_type: str
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ExportTicket(Value, shows=("export_id",)):
     """An export that the API is still making; ask `conversations.export_status` for it."""
 
@@ -232,7 +231,7 @@ class ExportState(enum.StrEnum):
     EXPIRED = "expired"
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class ExportStatus(Value, shows=("status",)):
     """Where an export stands.
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class DictionaryWord(Value, shows=("word",)):
     """A word and how it is said."""
 
@@ -21,7 +20,7 @@ class DictionaryWord(Value, shows=("word",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class VoiceDictionary(Value, shows=("id", "name")):
     """A dictionary with its words."""
 
@@ -33,7 +32,7 @@ class VoiceDictionary(Value, shows=("id", "name")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class VoiceDictionarySummary(Value, shows=("id", "name", "words_count", "is_used")):
     """A dictionary in brief."""
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, Required, TypedDict
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra
 from hamsa_async.models.agents import AgentDetails
 from hamsa_async.models.conversations import CallParams, CallStatus
@@ -22,7 +21,7 @@ class JobType(enum.StrEnum):
     VOICE_AGENTS = "VOICE_AGENTS"
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class Job(Value, shows=("id", "type", "status")):
     """One job in full; a call's has the call's id.
 
@@ -65,7 +64,7 @@ class Job(Value, shows=("id", "type", "status")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class JobSummary(Value, shows=("id", "type", "status")):
     """One job in brief.
 

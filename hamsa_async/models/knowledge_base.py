@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class KnowledgeBaseItem(Value, shows=("id", "item_name", "type", "status")):
     """One text, file or page."""
 

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra
 
 
@@ -20,7 +19,7 @@ class NumberType(enum.StrEnum):
     SIP = "SIP"
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class SipInbound(Value, shows=("origination_uri",)):
     """Where a trunk sends calls to."""
 
@@ -28,7 +27,7 @@ class SipInbound(Value, shows=("origination_uri",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class SipOutbound(Value, shows=("transport_type",)):
     """Where calls are sent to."""
 
@@ -40,7 +39,7 @@ class SipOutbound(Value, shows=("transport_type",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class NumberAgent(Value, shows=("id", "name")):
     """The agent that a number belongs to."""
 
@@ -49,7 +48,7 @@ class NumberAgent(Value, shows=("id", "name")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class PhoneNumber(Value, shows=("id", "number", "type")):
     """A number that is registered with Hamsa. One agent a number."""
 

@@ -6,10 +6,12 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from hamsa_async._values import frozen
+
 _T = TypeVar("_T")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Page(Generic[_T]):
     """One page of a list, with what the API says of the whole.
 

@@ -7,9 +7,10 @@ from typing import Any
 import attrs
 
 from hamsa_async._masking import show_text
+from hamsa_async._values import frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Project:
     """Source: `GET /v1/projects/by-api-key`."""
 

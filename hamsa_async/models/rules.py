@@ -4,9 +4,7 @@ So it reads in a request: `response_delay: Annotated[float, Between(100, 1500)]`
 """
 
 import re
-from typing import Any, Final, Protocol, runtime_checkable
-
-import attrs
+from typing import Any, Final
 
 from hamsa_async._urls import check_url
 
@@ -14,9 +12,18 @@ _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
-@runtime_checkable
-class Rule(Protocol):
-    """Says what is wrong with a value of the right type."""
+class Rule:
+    """Says what is wrong with a value of the right type.
+
+    Rules are plain classes, for they are made at import, where each that attrs makes costs as
+    much as all of these.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({settings})"
 
     def check(self, name: str, value: Any) -> None:
         """Let it pass.
@@ -24,14 +31,17 @@ class Rule(Protocol):
         Raises:
             ValueError: It breaks the rule; the text says how, and never repeats the value.
         """
+        raise NotImplementedError
 
 
-@attrs.frozen
-class Between:
+class Between(Rule):
     """A number from `least` to `most`, both allowed."""
 
-    least: float
-    most: float
+    __slots__ = ("least", "most")
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least: float = least
+        self.most: float = most
 
     def check(self, name: str, value: Any) -> None:
         """See `Rule`."""
@@ -39,11 +49,13 @@ class Between:
             raise ValueError(f"{name} must be from {self.least:g} to {self.most:g}")
 
 
-@attrs.frozen
-class AtLeast:
+class AtLeast(Rule):
     """A number that is not less."""
 
-    least: float
+    __slots__ = ("least",)
+
+    def __init__(self, least: float) -> None:
+        self.least: float = least
 
     def check(self, name: str, value: Any) -> None:
         """See `Rule`."""
@@ -51,12 +63,14 @@ class AtLeast:
             raise ValueError(f"{name} must be at least {self.least:g}")
 
 
-@attrs.frozen
-class Length:
+class Length(Rule):
     """A text or a list with so many characters or items."""
 
-    least: int = 1
-    most: int | None = None
+    __slots__ = ("least", "most")
+
+    def __init__(self, least: int = 1, most: int | None = None) -> None:
+        self.least: int = least
+        self.most: int | None = most
 
     def check(self, name: str, value: Any) -> None:
         """See `Rule`."""
@@ -66,9 +80,10 @@ class Length:
             raise ValueError(f"{name} must not be longer than {self.most}")
 
 
-@attrs.frozen
-class E164:
+class E164(Rule):
     """A number in E.164."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Any) -> None:
         """See `Rule`."""
@@ -78,18 +93,20 @@ class E164:
             )
 
 
-@attrs.frozen
-class WebUrl:
+class WebUrl(Rule):
     """A URL that may carry a secret: HTTPS, or on this machine."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Any) -> None:
         """See `Rule`."""
         check_url(value, what=name)
 
 
-@attrs.frozen
-class ClockTime:
+class ClockTime(Rule):
     """A time of day as `HH:MM`."""
+
+    __slots__ = ()
 
     def check(self, name: str, value: Any) -> None:
         """See `Rule`."""

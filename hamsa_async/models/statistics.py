@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import attrs
-
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Value, extra
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class Quantity(Value, shows=("value", "unit")):
     """So much of something."""
 
@@ -23,7 +22,7 @@ class Quantity(Value, shows=("value", "unit")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class StatisticsNumbers(Value, shows=("price", "requests")):
     """What was used within a span of time."""
 
@@ -34,7 +33,7 @@ class StatisticsNumbers(Value, shows=("price", "requests")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class StatisticsPoint(Value, shows=("date", "value", "unit")):
     """So much of something at one time."""
 
@@ -44,7 +43,7 @@ class StatisticsPoint(Value, shows=("date", "value", "unit")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class StatisticsChart(Value, shows=()):
     """What was used, over time."""
 
@@ -55,7 +54,7 @@ class StatisticsChart(Value, shows=()):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class CallsInBucket(Value, shows=("time_bucket", "count")):
     """How many calls there were at one time."""
 
@@ -66,7 +65,7 @@ class CallsInBucket(Value, shows=("time_bucket", "count")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class CallsByDuration(
     Value,
     shows=(
@@ -83,7 +82,7 @@ class CallsByDuration(
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class OverviewAnalytics(Value, shows=("live_sessions_number", "total_sessions_number")):
     """How much agents talk."""
 
@@ -101,7 +100,7 @@ class OverviewAnalytics(Value, shows=("live_sessions_number", "total_sessions_nu
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class PerformanceAnalytics(Value, shows=("latency", "sessions_have_errors_percentage")):
     """How fast agents answer. Times in milliseconds, going by the dashboard's help page."""
 
@@ -113,7 +112,7 @@ class PerformanceAnalytics(Value, shows=("latency", "sessions_have_errors_percen
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class SentimentDistribution(Value, shows=("positive", "neutral", "negative")):
     """How people felt."""
 
@@ -123,7 +122,7 @@ class SentimentDistribution(Value, shows=("positive", "neutral", "negative")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class SatisfactionAnalytics(Value, shows=("nps_score", "csat_score")):
     """How content people are."""
 

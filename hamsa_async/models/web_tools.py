@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import attrs
 
+from hamsa_async._values import frozen
 from hamsa_async.models._declaring import Id, Value, extra
 from hamsa_async.models.rules import AtLeast
 
@@ -20,7 +21,7 @@ class WebToolType(enum.StrEnum):
     MCP = "MCP"
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class WebToolSettings(Value, shows=("method_type", "timeout")):
     """Where a tool is called, and how."""
 
@@ -35,7 +36,7 @@ class WebToolSettings(Value, shows=("method_type", "timeout")):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class WebToolMessage(Value, shows=("type",)):
     """What is said around a tool's call."""
 
@@ -46,7 +47,7 @@ class WebToolMessage(Value, shows=("type",)):
     extra: Mapping[str, Any] = extra()
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True, eq=False, repr=False)
 class WebTool(Value, shows=("id", "name", "type", "version")):
     """A saved tool, as both ages of the routes give it."""
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, Self
 import attrs
 
 from hamsa_async._pull import Pull, as_stream, see_through
+from hamsa_async._values import frozen
 from hamsa_async.errors import (
     AuthenticationError,
     Certainty,
@@ -33,7 +34,7 @@ _ENDS_THE_STREAM: Final = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CallResult:
     """What became of one row: exactly one of `call` and `error` is set."""
 

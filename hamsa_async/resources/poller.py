@@ -19,6 +19,7 @@ from hamsa_async._following import Followed, Patience, Status, longest_of, start
 from hamsa_async._operations import CONVERSATION, CONVERSATIONS
 from hamsa_async._requests import build, epoch_ms
 from hamsa_async._sender import Sender
+from hamsa_async._values import define, frozen
 from hamsa_async._wire import Request
 from hamsa_async.errors import (
     AuthenticationError,
@@ -53,7 +54,7 @@ _JITTER: Final = (0.8, 1.2)  # so that clients that began together drift apart
 _read_page = pages_of(ConversationSummary, "calls")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CallUpdate:
     """Something new about a call that is watched."""
 
@@ -79,7 +80,7 @@ class CallUpdate:
 Tell = Callable[[CallUpdate], None]
 
 
-@attrs.define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class Follower:
     """Somebody who wants to know about one call. Told until an update is the last."""
 

@@ -99,7 +99,7 @@ def test_explain(dial: Any, contacts: Any) -> None:
     dial.run(contacts(NUMBERS[:2])).ends(0)
     explain = ("campaign", "explain", "eid", NUMBERS[0], "--journal", dial.journal)
     done = dial.command(*explain).ends(0)
-    assert "placed" in done.out
+    assert "in campaign eid: done" in done.out
     assert "no  safety: minimum gap: min_gap" in done.out
     assert "may be called at" in done.out
     assert NUMBERS[0] not in done.out

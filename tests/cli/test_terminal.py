@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from hamsa_async.testing import FAKE_AGENT_ID
+
 STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -30,8 +32,9 @@ def test_yes(dial: Any, contacts: Any, ask: Any) -> None:
     question = plain(shown.expect("[y/N]"))
     for words in (
         *("campaign       eid", "project        Fake project (", "agent          Fake agent ("),
-        *("caller number  +9714*****00", "policy         none: ", "journal        "),
+        *("caller number  +9714*****00", "policy         none 1: ", "journal        "),
         *("3 to call, of 3 rows", "params         k", "Call 3 contacts now?"),
+        *("plan           first call ", "(Asia/Dubai); 3 fit today"),
     ):
         assert words in question
     assert str(dial.journal) in question.replace("\n", "").replace(" " * 15, "")
@@ -46,6 +49,20 @@ def test_yes(dial: Any, contacts: Any, ask: Any) -> None:
     assert "done" in plain(text)
     assert not re.search(r"\+\d{8,}", text)
     assert len(dial.server.rings()) == 3
+
+
+def test_the_question_says_who_is_not_called(dial: Any, contacts: Any, terminal: Any) -> None:
+    """What the rules make of the list stands above the question."""
+    path = contacts("phone\n+966501234567\n")
+    args = ("campaign", "run", path, "--name", "x", "--journal", dial.journal, "--agent")
+    rules = ("--policy", "ae_telemarketing", "--from", "+97142000000")
+    shown = terminal(dial.command, *args, FAKE_AGENT_ID, *rules, columns=200)
+    question = plain(shown.expect("[y/N]"))
+    assert "nobody may be called, as things are" in question
+    assert "ae_telemarketing 2026.1: United Arab Emirates" in question
+    assert "Not confirmed: " in question
+    shown.type("n\n")
+    assert shown.to_the_end()[0] == 2
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "لا\n"])

@@ -25,7 +25,7 @@ async def test_what_is_missing_is_told_and_dialed_all_the_same(world: Any) -> No
         assert loaded.contract.missing == ("city",)
         assert loaded.contract.unused == ("age",)
         assert loaded.contract.first == {"name": "سارة", "age": "7"}
-        [event async for event in dialer.run(loaded)]
+        [event async for event in dialer.run(loaded, wait=False)]
     assert len(world.fake.ledger.rings) == 2
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from hamsa_async.dialer import (
     Campaign,
+    Contact,
     ContactState,
     DialerEvent,
     Ending,
@@ -18,6 +19,7 @@ from hamsa_async.dialer import (
     SqliteJournal,
     runner,
 )
+from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
 from hamsa_async.dialer.plan import Pacing, plan
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.reading import read_chunks
@@ -74,6 +76,7 @@ async def dial(
     world: Any, clock: Clock, contacts: Any, *, wait: bool = True, **settings: Any
 ) -> tuple[Run, list[DialerEvent]]:
     """Run a campaign; when it waits, its time comes."""
+    world.calls_end()
     settings = {"from_number": CALLER, "concurrency": 1, **settings}
     accept = settings.pop("accept_changes", False)
     async with world.dialer(clock=clock) as dialer:
@@ -324,6 +327,80 @@ async def test_states_add_up_under_rules(world: Any, clock: Clock) -> None:
     counts = world.state_counts()
     assert sum(counts.values()) == len(PEOPLE)
     assert set(counts) <= {
-        *(ContactState.PLACED, ContactState.SKIPPED, ContactState.EXPIRED, ContactState.INVALID),
+        *(ContactState.DONE, ContactState.SKIPPED, ContactState.EXPIRED, ContactState.INVALID),
     }
+    assert await world.problems() == []
+
+
+async def test_who_says_so_in_a_call_is_called_no_more(world: Any, clock: Clock) -> None:
+    """The outcome puts the number on the list, in the transaction that writes it."""
+    clock.now = at("2026-12-01T12:00")
+    # The fake's outcomes hold the params of the call.
+    people = [
+        Contact(phone_number=world.number(1), params={"do_not_call": "yes"}),
+        Contact(phone_number=world.number(2), params={"do_not_call": False}),
+        Contact(phone_number=world.number(3)),
+    ]
+    _, events = await dial(world, clock, people, name="one")
+    (ended,) = [event for event in events if event.data.get("dnc")]
+    assert (ended.kind, ended.row) == (EventKind.ENDED, 1)
+    async with await SqliteJournal.open(world.path) as journal:
+        (found,) = await journal.suppressions.find(world.number(1))
+        assert found.source == "call"
+        assert await journal.suppressions.find(world.number(2)) == []
+    clock.now = at("2026-12-02T12:00")
+    await dial(world, clock, world.rows(4), name="two")
+    assert rings(world).count(world.number(1)) == 1
+    assert rings(world).count(world.number(2)) == 2
+    rows = world.ask("SELECT phone_number FROM contacts WHERE state = 'skipped'")
+    assert rows == [(world.number(1),)]
+
+
+async def test_the_field_that_says_so_is_the_campaigns(world: Any, clock: Clock) -> None:
+    """Another name, also one within an object, and whatever is no `no` counts as yes."""
+    people = [
+        Contact(phone_number=world.number(1), params={"wishes": {"stop": "please"}}),
+        Contact(phone_number=world.number(2), params={"wishes": {"stop": "لا"}}),
+        Contact(phone_number=world.number(3), params={"do_not_call": "yes"}),
+    ]
+    await dial(world, clock, people, dnc_field="wishes.stop")
+    async with await SqliteJournal.open(world.path) as journal:
+        listed = [each.phone_number async for each in journal.suppressions.all()]
+    assert listed == [world.number(1)]
+
+
+@pytest.mark.parametrize(
+    ("result", "asked"),
+    [
+        (None, False),
+        ({}, False),
+        ({"do_not_call": None}, False),
+        ({"do_not_call": ""}, False),
+        ({"do_not_call": "No"}, False),
+        ({"do_not_call": 0}, False),
+        ({"do_not_call": True}, True),
+        ({"do_not_call": "نعم"}, True),
+        ({"do_not_call": "never again"}, True),
+        ({"do_not_call": {"asked": True}}, True),
+        ({"do_not_call": []}, False),
+    ],
+)
+def test_ways_to_say_so(result: dict[str, Any] | None, asked: bool) -> None:
+    """In doubt a person is not called again."""
+    assert asks_not_to_be_called(result, DNC_FIELD) is asked
+
+
+async def test_who_is_tried_again_and_then_held_for_good(world: Any, clock: Clock) -> None:
+    """Somebody who was called keeps the record of that call: done, not skipped."""
+    clock.now = at("2026-12-01T12:00")
+    world.calls_end("NO_ANSWER")
+    async with world.dialer(clock=clock) as dialer:
+        run = dialer.run(world.campaign(from_number=CALLER), world.rows(1))
+        async for event in run:
+            if event.kind is EventKind.RETRIED:
+                await dialer.journal.suppressions.add([world.number(0)])
+            if event.kind is EventKind.WAITING and "until" in event.data:
+                clock.now = datetime.fromisoformat(event.data["until"])
+    assert len(rings(world)) == 1
+    assert reasons(world)[world.number(0)] == ("done", "dnc")
     assert await world.problems() == []

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hamsa_async.dialer import SqliteJournal
@@ -28,8 +29,15 @@ ROWS = [
     Row(row=8, phone_number="junk", state="invalid", reason="not_a_number", detail="No number."),
 ]
 ENDS = [
-    Settlement(state=AttemptState.PLACED, happening=Happening.PLACED, call_id="call-1"),
-    Settlement(state=AttemptState.PLACED, happening=Happening.PLACED, call_id="call-2"),
+    *(
+        Settlement(
+            state=AttemptState.PLACED,
+            happening=Happening.PLACED,
+            call_id=call_id,
+            ends_by=datetime(2100, 1, 1, tzinfo=UTC),
+        )
+        for call_id in ("call-1", "call-2")
+    ),
     Settlement(state=AttemptState.REFUSED, happening=Happening.REFUSED, status=400, reason="no"),
     Settlement(state=AttemptState.NOT_SENT, happening=Happening.RETURNED, reason="no connection"),
 ]

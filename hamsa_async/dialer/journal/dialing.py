@@ -20,6 +20,7 @@ from hamsa_async.dialer.journal.records import (
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.suppression import suppress_number_of
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
     COUNTED_ATTEMPTS,
@@ -31,6 +32,7 @@ from hamsa_async.dialer.machine import (
     Happening,
     move,
 )
+from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
@@ -105,11 +107,13 @@ class Scribe:
     Args:
         campaign: The campaign's id.
         name: Its name.
+        dnc_field: The field of an outcome that says that the person is not to be called again.
     """
 
-    def __init__(self, campaign: int, name: str) -> None:
+    def __init__(self, campaign: int, name: str, *, dnc_field: str = DNC_FIELD) -> None:
         self._campaign = campaign
         self._name = name
+        self._dnc_field = dnc_field
 
     def hold(
         self,
@@ -281,6 +285,9 @@ class Scribe:
     ) -> DialerEvent | None:
         """Write down how a placed call ended, if that is not known already."""
         written = end_call(connection, now, attempt_id, end, retries)
+        if written is not None and asks_not_to_be_called(end.result, self._dnc_field):
+            suppress_number_of(connection, now, attempt_id)
+            written.data[DNC] = True
         return self._tell(connection, now, attempt_id, written)
 
     def settle_doubt(

@@ -24,7 +24,7 @@ _CALLS: Final = (
 # Calls of others. One that is ours after all was seen before its answer was written down.
 _FOREIGN: Final = (
     "SELECT k.placed_at, k.placed_at + 1000 * coalesce(k.duration, 0), k.status FROM calls AS k"
-    " WHERE k.phone_number = ? AND k.attempt IS NULL"
+    " WHERE k.phone_number = ? AND k.attempt IS NULL AND k.placed_at IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.call_id = k.id)"
 )
 _REGISTERS: Final = "SELECT max(dated_at) FROM registers"

@@ -60,6 +60,7 @@ from hamsa_async.dialer.machine import (
     AttemptState,
     ContactState,
 )
+from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.policy.judging import FINAL_RULES as RULES
 from hamsa_async.dialer.retries import Retries
@@ -228,11 +229,13 @@ class SqliteJournal:
 
     def _campaign(self, row: tuple[Any, ...]) -> CampaignRecord:
         campaign, name, settings, loaded, created_at = row
-        self._scribes[campaign] = Scribe(campaign, name)
+        kept = json.loads(settings)
+        dnc_field = kept.get("dnc_field", DNC_FIELD)
+        self._scribes[campaign] = Scribe(campaign, name, dnc_field=dnc_field)
         return CampaignRecord(
             id=campaign,
             name=name,
-            settings=json.loads(settings),
+            settings=kept,
             loaded=bool(loaded),
             created_at=to_moment(created_at),
         )

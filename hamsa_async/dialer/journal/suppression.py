@@ -21,6 +21,9 @@ T = TypeVar("T")
 OPERATOR: Final = "operator"
 """The source of numbers that somebody added by hand."""
 
+CALL: Final = "call"
+"""The source of numbers whose owners said so in a call."""
+
 _CHUNK: Final = 2_000  # numbers per transaction: a longer one holds off a running dialer's intents
 _BREATH: Final = 0.005  # seconds between transactions: others look for the lock now and then
 _PAGE: Final = 1_000
@@ -29,6 +32,7 @@ _ADD: Final = (
     "INSERT INTO suppressed (phone_number, source, since, stamp) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (phone_number, source) DO UPDATE SET stamp = excluded.stamp"
 )
+_OF_ATTEMPT: Final = "SELECT phone_number FROM attempts WHERE id = ?"
 _FIND: Final = (
     "SELECT phone_number, source, since FROM suppressed WHERE phone_number = ? ORDER BY since"
 )
@@ -235,6 +239,12 @@ class Suppressions:
             if count < _CHUNK:
                 return gone
             await asyncio.sleep(_BREATH)
+
+
+def suppress_number_of(connection: sqlite3.Connection, now: int, attempt_id: str) -> None:
+    """Put the number of an attempt on the list, in the transaction that writes its outcome."""
+    (number,) = connection.execute(_OF_ATTEMPT, (attempt_id,)).fetchone()
+    connection.execute(_ADD, (number, CALL, now, now))
 
 
 def _execute(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> int:

@@ -33,7 +33,13 @@ NUMBERS = [f"+97150123456{digit}" for digit in range(5)]
 CAMPAIGNS = (1, 2)
 
 ENDS = {
-    "placed": Settlement(state=AttemptState.PLACED, happening=Happening.PLACED),
+    # Over at once, though nobody sees it: the gap alone keeps the number.
+    "placed": Settlement(
+        state=AttemptState.PLACED,
+        happening=Happening.PLACED,
+        call_id="call",
+        ends_by=datetime(2026, 1, 1, tzinfo=UTC),
+    ),
     "refused": Settlement(state=AttemptState.REFUSED, happening=Happening.REFUSED, status=400),
     "turned away": Settlement(state=AttemptState.REFUSED, happening=Happening.RETURNED, status=429),
     "not sent": Settlement(state=AttemptState.NOT_SENT, happening=Happening.RETURNED),

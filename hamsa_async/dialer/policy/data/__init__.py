@@ -1,1 +1,0 @@
-"""The packs that are shipped, as TOML: data, not code."""
