@@ -355,10 +355,12 @@ def command(tmp_path: Path, _environment_of_nobody: None) -> Iterator[Command]:
         end(process)
 
 
-def serving(command: Command, ledger: Path, *options: object) -> Server:
-    """Start a fake server and wait until it listens."""
-    # Calls are over as soon as somebody looks: each look is a second apart.
-    usual = ("--call-seconds", "0", "--outcomes", "COMPLETED")
+def serving(command: Command, ledger: Path, *options: object, seconds: float = 0) -> Server:
+    """Start a fake server and wait until it listens.
+
+    Calls are over as soon as somebody looks (each look is a second apart), or last.
+    """
+    usual = ("--call-seconds", seconds, "--outcomes", "COMPLETED")
     process = command.start("fake", "--ledger", ledger, *usual, *options)
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -380,6 +382,20 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = serving(Command(folder, {}), folder / "ledger.jsonl")
     yield server
     end(server.process)
+
+
+@pytest.fixture(scope="session")
+def _lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("lasting")
+    server = serving(Command(folder, {}), folder / "ledger.jsonl", seconds=600)
+    yield server
+    end(server.process)
+
+
+@pytest.fixture
+def lasting(_lasting: Server) -> Server:
+    """A fake server whose calls go on."""
+    return _lasting.start_afresh()
 
 
 @pytest.fixture

@@ -29,6 +29,12 @@ LOOKING = [
 
 
 @pytest.fixture
+def server(lasting: Any) -> Any:
+    """Calls that are looked at have not ended."""
+    return lasting
+
+
+@pytest.fixture
 def look(command: Any, server: Any) -> Any:
     """The command, with the key of a fake server."""
     return command.with_env(**server.env)
