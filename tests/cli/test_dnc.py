@@ -63,6 +63,22 @@ def test_import_export_stats(dnc: Any, command: Any, tmp_path: Path) -> None:
     assert "cannot be written: File exists" in dnc("export", target).ends(2).complaint
 
 
+@pytest.mark.parametrize("text", ["0501000001\n0501000002\n", f"{NUMBERS[0]}\nnobody\n", "phone\n"])
+def test_a_register_that_is_not_understood_replaces_nothing(
+    dnc: Any, tmp_path: Path, text: str
+) -> None:
+    """A forgotten --country, a bad row, an empty file: nobody is called again, no date is new."""
+    register = tmp_path / "tdra.txt"
+    register.write_text("\n".join(NUMBERS[:5]) + "\n")
+    dnc("import", register, "--dated", "2026-10-01").ends(0)
+    register.write_text(text)
+    done = dnc("import", register, "--dated", "2026-10-02", "--replace").ends(3)
+    assert "nobody was taken off the list" in done.complaint
+    (source,) = dnc("stats", "--json").ends(0).document["sources"]
+    assert source["numbers"] == 5
+    assert source["dated_at"].startswith("2026-10-01")
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
