@@ -115,8 +115,10 @@ async def import_(
     if file == STDIN:
         raise ConfigurationError("a register is imported from a file, not from standard input")
     dated_at = _date(dated)
-    async with await SqliteJournal.open(find_journal(journal, make_folder=True)) as opened:
-        with InvalidRows(invalid) as bad:
+    path = find_journal(journal, make_folder=True)
+    rejects = InvalidRows(invalid, read=[file, path])
+    async with await SqliteJournal.open(path) as opened:
+        with rejects as bad:
             numbers = read_numbers(
                 file,
                 country=read_country(country),

@@ -150,7 +150,7 @@ async def _read(
     seen: list[Columns] = []
     rows: list[Row] = []
     country = read_country(reading.country)
-    with InvalidRows(reading.invalid) as invalid:
+    with InvalidRows(reading.invalid, read=[contacts]) as invalid:
         chunks = read_chunks(
             list_of(contacts, reading, invalid),
             country=country,

@@ -217,7 +217,11 @@ class _Work:
 
     async def do(self) -> Exit:
         # The embedded fake is there to look at: it leaves no file behind that nobody asked for.
-        with InvalidRows(self.reading.invalid, wanted=not self.options.fake) as invalid:
+        with InvalidRows(
+            self.reading.invalid,
+            read=[self.contacts, self.journal],
+            wanted=not self.options.fake,
+        ) as invalid:
             loaded = await self.dialer.load(
                 self.campaign,
                 None if self.contacts is None else list_of(self.contacts, self.reading, invalid),
