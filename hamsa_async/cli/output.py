@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TextIO, cast
 
 from rich.console import Console
@@ -33,6 +33,11 @@ class Forgiving:
         with self._forgiven():
             self._stream.write(text)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write them, if that is still possible."""
+        for line in lines:
+            self.write(line)
 
     def flush(self) -> None:
         """Flush, if that is still possible."""
