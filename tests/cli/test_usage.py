@@ -11,7 +11,8 @@ from hamsa_async.cli.app import run_command
 from hamsa_async.dialer import ContactState
 
 WRONG = [
-    ("bogus", 'Unknown command "bogus"', "hamsa --help"),
+    ("bogus", 'Unknown command "bogus"; see', "hamsa --help"),
+    ("agent", 'Did you mean "agents"', "hamsa --help"),
     ("campaign bogus", 'Unknown command "bogus"', "hamsa campaign --help"),
     ("campaign run --bogus", "--bogus", "hamsa campaign run --help"),
     ("campaign run --no-fake", "--no-fake", "hamsa campaign run --help"),
