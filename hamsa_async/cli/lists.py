@@ -150,7 +150,7 @@ def tell_about_contract(agent: AgentDetails, contract: Contract) -> None:
         console.print(
             f"the agent asks for none of: {shown(', '.join(contract.unused))}", style="dim"
         )
-    if not contract.variables:
+    if not contract.variables or contract.first is None:
         return
     for what, text in (("greeting", agent.greeting_message), ("preamble", agent.preamble)):
         if text:
