@@ -66,7 +66,9 @@ async def plan(
     options: PlanOptions = _PLANNED_SO,
     reading: ListOptions = _READ_SO,
 ) -> Exit:
-    """Say who would be called when, by the rules of a run; nobody is called. Needs no key.
+    """Say who would be called when, by the rules of a run; nobody is called.
+
+    Needs no key. Ends with 3 where --strict is given and something is found.
 
     Args:
         contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input.
