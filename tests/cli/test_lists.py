@@ -111,6 +111,7 @@ def test_the_file_of_invalid_rows_is_written_anew(nobody: Any, contacts: Any) ->
         (("--map", "mobil=name"), "no column 'mobil'"),
         (("--sheet", "1"), "no sheets"),
         (("--header-row", "0"), "count from 1"),
+        (("--header-row", "9"), "no line 9"),
         (("--from", "042000000"), "--from"),
     ],
 )
