@@ -13,7 +13,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import find_journal, read_country, read_naming, read_number
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.lists import InvalidRows
-from hamsa_async.cli.output import complain, machine, people, print_json, results, visible
+from hamsa_async.cli.output import complain, counted, machine, people, print_json, results, visible
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.journal.suppression import OPERATOR, Suppression, summary_of
 from hamsa_async.dialer.list_file import STDIN
@@ -35,7 +35,7 @@ async def add(
     country: str | None = None,
     journal: Path | None = None,
 ) -> Exit:
-    """Put numbers on the list: nobody calls them from now on.
+    """Put numbers on the list: no campaign calls them from now on.
 
     Args:
         numbers: The numbers.
@@ -46,7 +46,7 @@ async def add(
     given = _numbers(numbers, country)
     async with await SqliteJournal.open(find_journal(journal, make_folder=True)) as opened:
         new = await opened.suppressions.add(given, source=source)
-    people().print(f"{new} added, {len(given) - new} were there; nobody calls them")
+    people().print(f"{new} added, {len(given) - new} there already; no campaign calls them")
     return Exit.DONE
 
 
@@ -188,7 +188,7 @@ async def export(file: Path | None = None, /, *, journal: Path | None = None) ->
                 written = await _write(opened, target)
         except OSError as error:
             raise JournalError(f"{file} cannot be written: {error.strerror}") from error
-    people().print(f"{written} entries written to {file}")
+    people().print(f"{counted(written, 'row')} written to {file}")
     return Exit.DONE
 
 

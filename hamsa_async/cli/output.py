@@ -118,6 +118,11 @@ def complain(text: str) -> None:
     print(f"hamsa: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
+def counted(count: int, thing: str) -> str:
+    """So many of a thing: `1 ring`, `2 rings`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def shown(text: str | None) -> str:
     """A text from outside for people: numbers masked, nothing that moves a terminal's cursor."""
     return visible(mask_text(text or ""))

@@ -22,10 +22,10 @@ def dnc(command: Any, tmp_path: Path) -> Any:
 def test_add_check_remove(dnc: Any) -> None:
     """A number is put on the list, found there, and taken off again."""
     assert (
-        "2 added, 0 were there"
+        "2 added, 0 there already; no campaign calls them"
         in dnc("add", NUMBERS[0], "0501000001", "--country", "ae").ends(0).err
     )
-    assert "1 were there" in dnc("add", NUMBERS[0], "--source", "operator").ends(0).err
+    assert "1 there already" in dnc("add", NUMBERS[0], "--source", "operator").ends(0).err
     found = dnc("check", NUMBERS[0], NUMBERS[2]).ends(3)
     assert "operator since 20" in found.out
     assert "not on the list" in found.out
@@ -59,7 +59,7 @@ def test_import_export_stats(dnc: Any, command: Any, tmp_path: Path) -> None:
     assert lines[0] == "phone_number,source,since"
     assert [line.split(",")[:2] for line in lines[1:]] == [[n, "tdra"] for n in NUMBERS[4:6]]
     target = tmp_path / "all.csv"
-    assert "2 entries written" in dnc("export", target).ends(0).err
+    assert "2 rows written" in dnc("export", target).ends(0).err
     assert "cannot be written: File exists" in dnc("export", target).ends(2).complaint
 
 
