@@ -20,7 +20,7 @@ from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.zones import Zones
 from hamsa_async.errors import CampaignError
 
-_TO_BE_CALLED: Final = frozenset({ContactState.PENDING, ContactState.DEFERRED})
+_TO_BE_CALLED: Final = frozenset({ContactState.PENDING, ContactState.DEFERRED, ContactState.RETRY})
 
 
 async def explain_number(
@@ -103,7 +103,7 @@ class _Explanation:
             yield f"  {mark} {finding.pack}: {finding.rule}{text}"
         yield self._verdict()
         if self.standing is not None and self.standing[0] not in _TO_BE_CALLED:
-            yield f"this campaign does not call it again: it is {self._standing()}"
+            yield f"the campaign does not call it while it is {self._standing()}"
 
     def _standing(self) -> str:
         if self.standing is None:

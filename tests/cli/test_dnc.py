@@ -118,7 +118,7 @@ def test_explain(dial: Any, contacts: Any) -> None:
     assert "in campaign eid: done" in done.out
     assert "no  safety: minimum gap: min_gap" in done.out
     assert "may be called at" in done.out
-    assert "this campaign does not call it again: it is placed" in done.out
+    assert "the campaign does not call it while it is " in done.out
     assert NUMBERS[0] not in done.out
     rules = ("--policy", "ae_telemarketing", "--at", "2030-12-01T07:00:00+04:00")
     found = dial.command(*explain, *rules, "--json").ends(0).document
