@@ -68,7 +68,13 @@ def open_list(path: Path) -> Iterator[BinaryIO]:
 
 def _open(path: Path) -> BinaryIO:
     try:
-        return _kept(sys.stdin.buffer) if path == STDIN else path.open("rb")
+        if path == STDIN:
+            return _kept(sys.stdin.buffer)
+        file = path.open("rb")
+        if file.seekable():
+            return file
+        with file:  # a named pipe, or a shell's <(...)
+            return _kept(file)
     except (OSError, ValueError) as error:
         what = next(text for kind, text in _OPENING if isinstance(error, kind))
         raise ContactListError(what) from None

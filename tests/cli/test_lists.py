@@ -1,6 +1,7 @@
 """Lists of every kind at the command line: what is read, what is said, what is left over."""
 
 import csv
+import os
 import stat
 from collections import Counter
 from pathlib import Path
@@ -46,6 +47,16 @@ def test_a_list_from_a_pipe(dial: Any, tmp_path: Path) -> None:
     with path.open() as piped:
         dial.run("-", stdin=piped).ends(0)
     assert sorted(dial.server.rings()) == NUMBERS[:2]
+
+
+def test_a_list_from_a_named_pipe(command: Any, tools: Any, tmp_path: Path) -> None:
+    """What a shell makes of `<(...)` cannot be read twice, and is kept meanwhile."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    run = command.start("campaign", "check", pipe, "--json")
+    with pipe.open("w") as file:
+        file.write("phone\n" + "".join(f"+97150{at + 1_000_000}\n" for at in range(5000)))
+    assert tools.finished(run).ends(0).document["rows"] == 5000
 
 
 def test_several_caller_numbers(dial: Any, contacts: Any) -> None:
