@@ -5,7 +5,6 @@ import os
 import sys
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import short_path
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import HAMSA_DEFAULT, ContactState, Loaded
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.plan import PlanSummary
 from hamsa_async.dialer.policy import find_pack
 
@@ -76,7 +76,7 @@ def _plan(ahead: PlanSummary | None) -> dict[str, str]:
         return {"plan": "those who wait are called when their time comes"}
     if ahead.first_at is None or ahead.last_at is None:
         return {"plan": "nobody may be called, as things are: see hamsa campaign explain"}
-    zone = ZoneInfo(ahead.zone)
+    zone = clock_of(ahead.zone)
     first, last = (f"{at.astimezone(zone):%a %H:%M %z}" for at in (ahead.first_at, ahead.last_at))
     never = sum(count for (state, _), count in ahead.states.items() if state in _NEVER)
     more = f"; {never} not at all" if never else ""

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -13,6 +12,7 @@ from hamsa_async.cli.arguments import find_journal, read_moment, read_name, read
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import print_json, results, visible
 from hamsa_async.dialer import Campaign, ContactState, SqliteJournal
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.journal import CampaignRecord
 from hamsa_async.dialer.journal.records import Candidate
 from hamsa_async.dialer.policy import Finding, History, Judgement, read_policy
@@ -121,7 +121,7 @@ class _Explanation:
         return f"no time frees it: {barrier.rule}. {barrier.detail}"
 
     def _when(self, moment: datetime) -> str:
-        zone = ZoneInfo(self.zones.names[0]) if self.zones.names else UTC
+        zone = clock_of(self.zones.names[0]) if self.zones.names else UTC
         return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %z}"
 
     def as_json(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import attrs
 from rich.console import Console
@@ -26,6 +25,7 @@ from hamsa_async.cli.output import machine, people, print_json, results, shown, 
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import Row
 from hamsa_async.dialer.callers import caller_for
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contract import Contract, ContractCheck
 from hamsa_async.dialer.plan import (
@@ -220,7 +220,7 @@ def _print_summary(
 
 
 def _particulars(summary: PlanSummary, options: PlanOptions, at: datetime) -> dict[str, str]:
-    zone = ZoneInfo(summary.zone)
+    zone = clock_of(summary.zone)
 
     def when(moment: datetime | None) -> str:
         return "never" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %z}"

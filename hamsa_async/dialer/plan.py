@@ -9,11 +9,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import attrs
 
 from hamsa_async._masking import mask_number
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.machine import ContactState
 from hamsa_async.dialer.persons import person_of
@@ -272,7 +272,7 @@ def summarise(planned: Iterable[Planned], *, at: datetime, pacing: Pacing) -> Pl
     calls = sorted(each.first_call_at for each in rows if each.first_call_at is not None)
     zones = Counter(each.display_zone for each in rows if each.first_call_at is not None)
     name = next((zone for zone, _ in zones.most_common() if zone is not None), "UTC")
-    zone = ZoneInfo(name)
+    zone = clock_of(name)
     local = [call.astimezone(zone) for call in calls]
     today = at.astimezone(zone).date()
     return PlanSummary(

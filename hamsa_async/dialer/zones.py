@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 import attrs
 import phonenumbers
 
+from hamsa_async.dialer.clocks import clock_of
+
 try:
     from phonenumbers.timezone import time_zones_for_number
 except ImportError:  # phonenumberslite has no such data: then only the column and our table speak
@@ -94,8 +96,8 @@ def _zone(name: str) -> ZoneInfo | None:
     if "/" not in name and name != "UTC":
         return None  # `localtime`, `EST` and their like say nothing about a place
     try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):  # none, or a folder's name, or a path
+        return clock_of(name)
+    except LookupError:
         return None
 
 

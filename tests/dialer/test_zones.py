@@ -1,15 +1,16 @@
 """In which time zones a called person may be, and who says so."""
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pytest
 
 from hamsa_async.dialer import zones
 from hamsa_async.dialer.callers import caller_for
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.zones import ZoneSource, is_zone, region_code, zones_of
 
 
@@ -79,7 +80,7 @@ def test_the_table_is_of_zones_that_exist_in_their_country() -> None:
         assert region in phonenumbers.SUPPORTED_REGIONS | {"KP"}
         for name in names:
             assert (region, name) in known
-            assert ZoneInfo(name)
+            assert clock_of(name)
 
 
 def test_countries_with_one_zone_have_it() -> None:
@@ -110,7 +111,7 @@ def _differ(one: str, other: str) -> bool:
     """Whether two zones show another time at any noon from 2024 to 2030."""
     day = datetime(2024, 1, 1, 12, tzinfo=UTC)
     while day.year < 2031:
-        if day.astimezone(ZoneInfo(one)).utcoffset() != day.astimezone(ZoneInfo(other)).utcoffset():
+        if day.astimezone(clock_of(one)).utcoffset() != day.astimezone(clock_of(other)).utcoffset():
             return True
         day += timedelta(days=7)
     return False
@@ -129,3 +130,17 @@ def test_one_caller_for_one_person() -> None:
     assert moved == {"+97142000004"}
     assert caller_for(people[0], []) is None
     assert re.fullmatch(r"\+97142000001", str(caller_for(people[0], callers[:1])))
+
+
+def test_the_newest_data_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package's data go before the system's, which may be old; without it the system's do."""
+    clock_of.cache_clear()
+    monkeypatch.setattr("hamsa_async.dialer.clocks._of_system", pytest.fail)
+    assert clock_of("Africa/Cairo").key == "Africa/Cairo"
+    monkeypatch.undo()
+    clock_of.cache_clear()
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    assert clock_of("Africa/Cairo").key == "Africa/Cairo"
+    with pytest.raises(LookupError):
+        clock_of("Africa")
+    clock_of.cache_clear()

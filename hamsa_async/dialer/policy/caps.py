@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from hamsa_async.dialer.clocks import clock_of
+
 Unit: TypeAlias = Literal["day", "week", "month", "days", "hours"]
 
 _CALENDAR: Final = frozenset({"day", "week", "month"})
@@ -72,7 +74,7 @@ def free_at(
         free = calls[-cap.calls] + timedelta(hours=cap.count)
         return free if free > now else None
     moments = [
-        _free_in(ZoneInfo(zone), cap, calls, now)
+        _free_in(clock_of(zone), cap, calls, now)
         for zone in ([cap.zone] if cap.zone is not None else zones)
     ]
     return max((each for each in moments if each is not None), default=None)

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from hamsa_async.dialer.clocks import clock_of
+
 LAST_START: Final = timedelta(minutes=2)
 """How long before a window ends the last call may start."""
 
@@ -153,7 +155,7 @@ class Calendar:
         raise ValueError("a call may start then")
 
     def _why(self, zone: str, at: datetime) -> tuple[str, str]:
-        local = at.astimezone(ZoneInfo(zone))
+        local = at.astimezone(clock_of(zone))
         day, second = local.date(), _second_of(local)
         shown = f"{_DAY_NAMES[day.weekday()]} {local:%H:%M} in {zone}"
         for dates in self.closed:
@@ -242,7 +244,7 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 @functools.lru_cache(maxsize=_MOST_KEPT)
 def offsets(zone: str, begin: int, end: int) -> tuple[tuple[int, int, int], ...]:
     """The stretches of a time in which a zone's clock is not changed: from, to, its offset."""
-    info = ZoneInfo(zone)
+    info = clock_of(zone)
     found: list[tuple[int, int, int]] = []
     start, offset = begin, _offset(info, begin)
     at = begin

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import attrs
 
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.policy.blocked_times import BlockedFileError, read_blocked
 from hamsa_async.dialer.policy.caps import Cap
 from hamsa_async.dialer.policy.countries import public_holidays
@@ -235,8 +235,8 @@ def _closing(given: Any) -> bool:
 
 def _zone(given: Any) -> str:
     try:
-        return str(ZoneInfo(_text(given)))
-    except (OSError, LookupError):
+        return str(clock_of(_text(given)))
+    except LookupError:
         raise ValueError(f"there is no time zone {given!r}") from None
 
 

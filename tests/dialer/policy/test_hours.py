@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.policy.hours import (
     HORIZON,
     LAST_START,
@@ -40,7 +40,7 @@ ZONES = all_zones()
 @cache
 def changes(zone: str) -> tuple[datetime, ...]:
     """The instants at which a zone's clock is changed from 2024 to 2030, found in plain steps."""
-    info = ZoneInfo(zone)
+    info = clock_of(zone)
     found = []
     at = FIRST
     while at < LAST:
@@ -61,7 +61,7 @@ CHANGING = [zone for zone in ZONES if changes(zone)]
 
 def shows_open(windows: list[Span], zone: str, at: datetime) -> bool:
     """The definition: whether the clock in the zone shows a time within a window."""
-    local = at.astimezone(ZoneInfo(zone))
+    local = at.astimezone(clock_of(zone))
     second = local.hour * 3600 + local.minute * 60 + local.second
     return any(start <= second < end for start, end in windows)
 
@@ -198,7 +198,7 @@ def test_several_windows_a_day_and_days_without_any() -> None:
 
     def following(text: str) -> str | None:
         found = calendar.next_start(zones, datetime.fromisoformat(f"{text}+03:00"))
-        return None if found is None else found.astimezone(ZoneInfo(zones[0])).isoformat()[:16]
+        return None if found is None else found.astimezone(clock_of(zones[0])).isoformat()[:16]
 
     assert following("2026-12-01T12:00") == "2026-12-01T14:00"
     assert following("2026-12-03T19:00") == "2026-12-06T09:00"  # Thursday to Sunday
