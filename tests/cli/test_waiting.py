@@ -18,6 +18,12 @@ STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 GOODBYE = "شكرًا، مع السلامة."
 
 
+@pytest.fixture
+def server(lasting: Any) -> Any:
+    """A server whose calls go on: whoever waits for them must leave before their end."""
+    return lasting
+
+
 def plain(text: str) -> str:
     return STEERING.sub("", text).replace("\r", "")
 
