@@ -37,16 +37,19 @@ def writes(kind: type[T]) -> Parse[T]:
     """
 
     def parse(answer: Answer) -> T:
-        data = unwrap(answer)
-        with contextlib.suppress(ResponseSchemaError):
-            return structure(data, kind, at="$.data")
-        if not isinstance(data, Mapping):
-            misshapen(answer, "expected an object @ $.data")
-        rest = {name: value for name, value in data.items() if name != "id"}
-        made = structure({name: data[name] for name in data.keys() - rest}, kind, at="$.data")
-        return attrs.evolve(made, extra=rest)  # type: ignore[misc]
+        return _made(answer, unwrap(answer), kind, at="$.data")
 
     return parse
+
+
+def _made(answer: Answer, data: Any, kind: type[T], *, at: str) -> T:
+    with contextlib.suppress(ResponseSchemaError):
+        return structure(data, kind, at=at)
+    if not isinstance(data, Mapping):
+        misshapen(answer, f"expected an object @ {at}")
+    rest = {name: value for name, value in data.items() if name != "id"}
+    made = structure({name: data[name] for name in data.keys() - rest}, kind, at=at)
+    return attrs.evolve(made, extra=rest)  # type: ignore[misc]
 
 
 def pages_of(kind: type[T], rows: str | None) -> Callable[[Answer, int, int], Page[T]]:
@@ -119,7 +122,8 @@ def read_made_items(answer: Answer) -> Sequence[KnowledgeBaseItem]:
     if not isinstance(data, Sequence) or isinstance(data, str):
         return (writes(KnowledgeBaseItem)(answer),)
     return tuple(
-        structure(item, KnowledgeBaseItem, at=f"$.data[{index}]") for index, item in enumerate(data)
+        _made(answer, item, KnowledgeBaseItem, at=f"$.data[{index}]")
+        for index, item in enumerate(data)
     )
 
 

@@ -3,7 +3,10 @@
 import asyncio
 import math
 from collections.abc import Collection
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
+
+# Seconds. A loop that comes later than this was held up; it is then given as much again, once.
+_HELD_UP: Final = 0.1
 
 
 class Watched(Protocol):
@@ -22,12 +25,16 @@ class Deadlines(Generic[W]):
     aiohttp's own total timeout, and a timer of the loop for each request, cost a tenth of a
     call's CPU. Nearly all of what is watched ends long before its time, so one timer looks after
     the earliest deadline that was set, and the others are looked at when it comes.
+
+    A loop that was held up comes to its timers before it has dealt with what arrived meanwhile.
+    It is given a moment for that: an answer that is here already must not be cut off unread.
     """
 
     def __init__(self) -> None:
         self._until: dict[W, float] = {}
         self._looks_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._gave_time = False
 
     def __len__(self) -> int:
         return len(self._until)
@@ -46,9 +53,9 @@ class Deadlines(Generic[W]):
         if until < self._looks_at:
             self._arm(until)
 
-    def forget(self, watched: W) -> bool:
-        """Leave it alone from now on; `False` if it was not watched any more."""
-        return self._until.pop(watched, None) is not None
+    def forget(self, watched: W) -> None:
+        """Leave it alone from now on. Idempotent."""
+        self._until.pop(watched, None)
 
     def clear(self) -> None:
         """Leave all alone, and stop the timer."""
@@ -67,8 +74,13 @@ class Deadlines(Generic[W]):
             self._timer = None
 
     def _look(self) -> None:
-        self._timer, self._looks_at = None, math.inf
         now = asyncio.get_running_loop().time()
+        late = now - self._looks_at
+        self._timer, self._looks_at = None, math.inf
+        self._gave_time = late > _HELD_UP and not self._gave_time
+        if self._gave_time:
+            self._arm(now + _HELD_UP)
+            return
         for watched in [each for each, until in self._until.items() if until <= now]:
             self._until[watched] = math.inf  # it is told once, and watched until it has ended
             watched.time_out()

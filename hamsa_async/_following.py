@@ -30,6 +30,7 @@ _WITH_OUTCOME: Final = frozenset(
     {CallStatus.COMPLETED, CallStatus.FORWARDED, CallStatus.TERMINATED}
 )
 _LONGEST_CALL: Final = 600.0  # seconds; what agents are limited to where nothing else is said
+_LONGEST_BELIEVED: Final = 86_400.0  # seconds; whoever waits must come to an end
 _AFTER_LONGEST: Final = 120.0  # seconds for ringing, and for what lags a call's end
 
 
@@ -176,7 +177,7 @@ class Followed:
         self._missed, self.failure = False, None
         self._ask_at = now + self.patience.before_asking(0)
         self.created_at = row.created_at or self.created_at
-        self.agent_id = row.voice_agent_id or self.agent_id
+        self.agent_id = _id_in(row.voice_agent_id) or self.agent_id
         return self._hear(row.status, now)
 
     def miss(self) -> None:
@@ -187,7 +188,7 @@ class Followed:
         """Learn from the call in full. Whether its status changed."""
         self.failure, self._failures, self._not_found = None, 0, 0
         self.created_at = conversation.created_at or self.created_at
-        self.agent_id = conversation.voice_agent_id or self.agent_id
+        self.agent_id = _id_in(conversation.voice_agent_id) or self.agent_id
         changed = self._hear(conversation.status, now)
         if not self.has_ended:
             self._looks += 1
@@ -253,9 +254,16 @@ def start_of(calls: Iterable[Followed]) -> datetime:
     return min(call.created_at - timedelta(seconds=call.patience.margin) for call in calls)
 
 
+def _id_in(leaf: object) -> str | None:
+    """An id of another thing; such leaves are taken as they came, and it may be anything."""
+    return leaf if isinstance(leaf, str) else None
+
+
 def longest_of(conversation: Conversation) -> float:
     """How long a call may last, in seconds, as its agent says, or as agents do by default."""
     agent = conversation.agent_details
     longest = None if agent is None else agent.max_call_duration
-    # Leaves are taken as they came: it may be anything.
-    return float(longest) if isinstance(longest, int | float) and longest > 0 else _LONGEST_CALL
+    # It may be anything as well, also a time that never ends.
+    if not isinstance(longest, int | float) or not 0 < longest <= _LONGEST_BELIEVED:
+        return _LONGEST_CALL
+    return float(longest)

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Hashable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
+import attrs
+
 from hamsa_async._operations import Paging
 from hamsa_async.errors import ConfigurationError
 from hamsa_async.models.pages import Page
@@ -129,9 +131,10 @@ class _RowByRow(AsyncIterator[T]):
         return self._ready.popleft()
 
 
-def _name_of(row: object) -> Hashable:
-    """What tells rows apart: the id, else all that a row shows."""
-    return getattr(row, "id", None) or repr(row)
+def _name_of(row: Any) -> Hashable:
+    """What tells rows apart: the id, else all that a row has. Its `repr` shows a part only."""
+    name = getattr(row, "id", None)
+    return name if name and isinstance(name, str) else repr(attrs.asdict(row))
 
 
 def _promises_more(page: Page[Any], received: int) -> bool:

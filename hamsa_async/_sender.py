@@ -82,6 +82,10 @@ class Sender:
         """The most requests in flight at once."""
         return self._transport.concurrency_limit
 
+    def own_loop(self) -> asyncio.AbstractEventLoop:
+        """See `Transport.own_loop`."""
+        return self._transport.own_loop()
+
     def with_options(self, options: RequestOptions) -> "Sender":
         """Give a sender under other settings, over the same transport.
 
@@ -227,14 +231,15 @@ class Sender:
             async with asyncio.timeout_at(None if math.isinf(until) else until):
                 return await door.enter(sending.number, pace=sending.pace, patience=patience)
         except TimeoutError:
-            raise self._too_late(sending, until) from None
+            error = self._too_late(sending, until)
         except LongCooldownError as long:
-            raise sending.last_error or sending.not_sent(
+            error = sending.last_error or sending.not_sent(
                 "too many requests, and the API asks for a longer pause than the deadline",
                 retry_at=moment_after(datetime.now(UTC), long.seconds),
-            ) from None
+            )
         except NotSentError:  # the door was shut; it does not know whom it sends away
-            raise sending.not_sent("the client was closed before the request began") from None
+            error = sending.not_sent("the client was closed before the request began")
+        raise error  # out here: it keeps its own cause, if it is of an earlier try
 
     def _too_late(self, sending: Sending[T], until: float = -math.inf) -> HamsaError:
         """Say which of the two bounds was reached.

@@ -21,6 +21,10 @@ log: logging.Logger = logging.getLogger("hamsa_async")
 # takes out most of the doubt.
 KEEP_ALIVE: Final = 4.0  # seconds
 
+# Said of every body alike, our bodies would be cut short or misread; with `expect` a request
+# would have begun before it is known to be handed to a connection.
+_FRAMING: Final = frozenset({"content-encoding", "content-length", "expect", "transfer-encoding"})
+
 
 def open_session() -> aiohttp.ClientSession:
     """Make a session for one client on the running loop."""
@@ -39,6 +43,11 @@ def limit_of_borrowed(session: aiohttp.ClientSession, limit: int) -> int:
     if session.auth is not None:
         raise ConfigurationError(
             "the session has auth= set, which clashes with the API key's header; use another"
+        )
+    if framing := sorted(_FRAMING & {name.lower() for name in session.headers}):
+        raise ConfigurationError(
+            f"the session sends {', '.join(framing)} with every request, which is not true of ours;"
+            " use another"
         )
     connector = session.connector
     pools = [limit]

@@ -54,6 +54,8 @@ log: logging.Logger = logging.getLogger("hamsa_async")
 
 # An empty body of a read is there for its mark, and has no type.
 _UNTYPED: Final = ("Content-Type",)
+# Said here and not by the body: a borrowed session may have a type of its own.
+_JSON: Final = {"Content-Type": "application/json"}
 
 
 @attrs.define(kw_only=True, eq=False)  # not frozen: every call makes one
@@ -214,7 +216,8 @@ class Transport:
         )
         if self.teller.hooked:
             self._tell_begin(exchange)
-        exchange.task = loop.create_task(self._exchange(exchange))
+        # Not by the loop's factory: one that is eager would send before we know the task.
+        exchange.task = asyncio.Task(self._exchange(exchange), loop=loop)
         exchange.task.add_done_callback(self._settle_unbegun)
         self._exchanges.watch(exchange, exchange.begun + settings.timeouts.response)
         return exchange
@@ -287,6 +290,7 @@ class Transport:
             skip_auto_headers=None if request.body else _UNTYPED,
             headers={
                 **exchange.settings.headers,
+                **(_JSON if request.body else {}),
                 "Authorization": f"{self._config.auth_scheme} {exchange.key}",
                 "Accept": request.accept,
                 "User-Agent": USER_AGENT,
@@ -294,6 +298,7 @@ class Transport:
             timeout=_timeout(exchange.settings.timeouts.connect),
             allow_redirects=False,
             raise_for_status=False,
+            auto_decompress=True,
             middlewares=(),
             proxy=self._proxy,
         )
@@ -418,19 +423,23 @@ class Transport:
 
     # -- the end
 
-    async def aclose(self) -> None:
-        """Send away those in the queue, let what has begun settle, close what we opened.
+    def check_may_close(self) -> None:
+        """See to it that it can be closed here: on its own loop, or when that is over.
 
         Raises:
             ConfigurationError: The client belongs to another loop, which still runs.
-
-        Cancellation:
-            What has not settled yet is cut off at once; each still ends in its event.
         """
         if self._loop is not None and self._loop.is_closed():
             self._exchanges.clear()  # they ended with their loop, and nobody can hear of it
         else:
             self.own_loop()
+
+    async def aclose(self) -> None:
+        """Send away those in the queue, let what has begun settle, close what we opened.
+
+        Cancellation:
+            What has not settled yet is cut off at once; each still ends in its event.
+        """
         self.closing.set()
         for door in self.doors.values():
             door.shut(_shut)

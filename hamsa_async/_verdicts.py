@@ -254,9 +254,11 @@ def _presentable(cause: BaseException | None) -> BaseException | None:
     """Choose what may stand in a traceback: the operating system's own word.
 
     The transport's exceptions hold the request's headers with the key in them, a proxy's
-    password, and what a server said that is not HTTP.
+    password, and what a server said that is not HTTP; so do the frames of any exception there.
     """
     os_error = getattr(cause, "os_error", None)
     if isinstance(os_error, OSError):
-        return os_error
-    return cause if type(cause).__module__ == "builtins" else None
+        return os_error.with_traceback(None)
+    if cause is None or type(cause).__module__ != "builtins":
+        return None
+    return cause.with_traceback(None)

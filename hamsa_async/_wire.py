@@ -6,6 +6,7 @@ Pure functions. Nothing here has a socket, a clock or a loop.
 import contextlib
 import json
 import math
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ except ImportError:  # the `speed` extra; the standard library serves as well, o
 USER_AGENT: Final = f"hamsa-async/{__version__}"
 _MESSAGE_LIMIT: Final = 200
 _NOT_JSON: Final = object()
+_HALF_A_CHARACTER: Final = re.compile(rb"\\u[dD][89a-fA-F]")  # or the half of a whole one
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "cf-ray", "x-amzn-requestid")
 
 
@@ -142,17 +144,24 @@ def _as_json(value: object) -> str:
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON.
+    """Read JSON. Half of a character in a text, as of an emoji that was cut, becomes a `?`.
 
     Raises:
         ValueError: It is not JSON.
     """
     if orjson is not None:
-        return orjson.loads(body)
+        # What it does not take may still be JSON to others: half of an emoji, say, where a
+        # server cut a text. That must not cost the id of a call that rang.
+        with contextlib.suppress(ValueError):
+            return orjson.loads(body)
     try:
-        return json.loads(body)
+        value = json.loads(body)
+        if _HALF_A_CHARACTER.search(body):  # it can be written nowhere: not to a file, not back
+            written = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+            value = json.loads(written)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
 # -- answers
@@ -315,8 +324,12 @@ def _seconds_until(text: str, headers: Mapping[str, str], now: datetime) -> floa
 
 
 def server_date(headers: Mapping[str, str]) -> datetime | None:
-    """Read the server's clock off an answer, cut to the second; `None` where it does not say."""
-    return _http_date(headers.get("Date", ""))
+    """Read the server's clock off an answer, cut to the second; `None` where it does not say.
+
+    A date at either end of the calendar says nothing, and an hour more or less would not exist.
+    """
+    said = _http_date(headers.get("Date", ""))
+    return said if said is not None and 1970 <= said.year <= 9000 else None
 
 
 def _http_date(text: str) -> datetime | None:

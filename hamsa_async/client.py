@@ -158,9 +158,14 @@ class HamsaClient:
         borrowed session stays open. Whoever waits for a call's end gets a `NotEndedError` at
         once; the call goes on. A copy by `with_options` has nothing to close.
 
+        Raises:
+            ConfigurationError: The client belongs to another loop, which still runs. It is as
+                it was.
+
         Cancellation:
             What has not settled is cut off at once and ends as unknown.
         """
         if not self._is_copy:
+            self._transport.check_may_close()
             self._poller.shut()
             await self._transport.aclose()

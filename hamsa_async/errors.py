@@ -214,29 +214,9 @@ class NotEndedError(HamsaError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        call_id: str | None = None,
-        last_status: str | None = None,
-        certainty: Certainty | None = None,
-        status: int | None = None,
-        message_key: str | None = None,
-        request_id: str | None = None,
-        reference: str | None = None,
-        attempts: int = 0,
-        retry_at: datetime | None = None,
+        self, message: str, *, call_id: str | None = None, last_status: str | None = None
     ) -> None:
-        super().__init__(
-            message,
-            certainty=certainty,
-            status=status,
-            message_key=message_key,
-            request_id=request_id,
-            reference=reference,
-            attempts=attempts,
-            retry_at=retry_at,
-        )
+        super().__init__(message)
         self.call_id = call_id
         self.last_status = last_status
 

@@ -49,7 +49,10 @@ class Answer(Plain):
 
 
 class RequestOptions(TypedDict, total=False):
-    """What every method takes besides its own arguments, and `HamsaClient.with_options` too."""
+    """What every method takes besides its own arguments, and `HamsaClient.with_options` too.
+
+    But for `conversations.wait` and `watch`, whose `timeout` bounds the waiting.
+    """
 
     timeout: float | Timeouts
     """A number is the `response` timeout in seconds, and leaves the other two as they are."""
@@ -132,7 +135,7 @@ def checked_headers(headers: object) -> Mapping[str, str]:
             raise ConfigurationError("a header's name must be of letters, digits and - only")
         if name.lower() in _OURS:
             raise ConfigurationError(f"the header {name} is the client's own")
-        if not isinstance(value, str) or not value.isascii() or not (value + "x").isprintable():
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise ConfigurationError(f"the header {name} must be a text of printable ASCII")
     return headers
 

@@ -114,6 +114,19 @@ def test_the_core_imports_no_extra(module: str) -> None:
     assert EXTRAS.isdisjoint(result.stdout.split())
 
 
+def test_the_dialer_says_what_it_needs() -> None:
+    """Without its extra, importing it is an error that names the command that installs it."""
+    code = (
+        "import sys, hamsa_async; sys.modules['filelock'] = None\n"
+        "try: import hamsa_async.dialer\n"
+        "except hamsa_async.ConfigurationError as error: print(error)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-Ic", code], capture_output=True, text=True, check=True
+    )
+    assert "pip install 'hamsa-async[dialer]'" in result.stdout
+
+
 def test_the_core_imports_without_a_loop() -> None:
     """Importing starts nothing and asks for nothing."""
     code = "import hamsa_async, asyncio, threading; print(threading.active_count())"

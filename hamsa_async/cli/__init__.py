@@ -4,7 +4,9 @@ import os
 import sys
 import threading
 
-_NEEDS = frozenset({"cyclopts", "filelock", "phonenumbers", "platformdirs", "rich"})
+from hamsa_async.errors import ConfigurationError
+
+_NEEDS = frozenset({"cyclopts", "platformdirs", "rich"})  # the dialer's own it says itself
 
 
 def main() -> None:
@@ -25,6 +27,9 @@ def main() -> None:
             " pip install 'hamsa-async[dialer]'",
             file=sys.stderr,
         )
+        code = 2
+    except ConfigurationError as error:  # a part of the extra is missing
+        print(f"hamsa: {error}", file=sys.stderr)
         code = 2
     # What comes now is too late to change the code, and must not change it.
     INTERRUPTIONS.ignore()

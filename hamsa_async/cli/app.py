@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cyclopts import App, CycloptsError, Group, Parameter
-from cyclopts.exceptions import MissingArgumentError, RepeatArgumentError, UnusedCliTokensError
+from cyclopts.exceptions import (
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownCommandError,
+    UnusedCliTokensError,
+)
 
 from hamsa_async import __version__
 from hamsa_async._masking import mask_text
@@ -119,6 +124,8 @@ def _usage(error: CycloptsError, tokens: Sequence[str]) -> str:
             what = f"{error.token.keyword} is given twice"
         case UnusedCliTokensError():
             what = f"too many arguments, from {(error.unused_tokens or [''])[0]!r} on"
+        case UnknownCommandError():  # the list of all of them is where it says to read on
+            what = str(error).partition(" Available commands")[0].rstrip(".")
         case _:
             what = str(error).rstrip(".")
     return f"{mask_text(what)}; see {command} --help"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import attrs
@@ -17,16 +18,17 @@ from hamsa_async.cli.arguments import (
     read_params,
 )
 from hamsa_async.cli.exits import Exit, after_call
-from hamsa_async.cli.output import complain, people, print_json, results
+from hamsa_async.cli.output import complain, counted, people, print_json, results
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.waiting import Waited, conversation_as_json, print_end, wait_for
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import HAMSA_DEFAULT
-from hamsa_async.errors import Certainty, ConfigurationError, HamsaError
+from hamsa_async.errors import Certainty, ConfigurationError, HamsaError, OutcomeUnknownError
 from hamsa_async.instrumentation import AttemptSettled, Event
 from hamsa_async.models import CallRequest
 
 _FAKE_CALL: Final = (3.0, 6.0)  # seconds: long enough to be seen, short enough to be waited for
+_AROUND: Final = timedelta(minutes=5)  # by which our clock and the server's may differ
 _FAKE_LAG: Final = 0.5  # seconds until the outcome of such a call is there
 
 
@@ -44,6 +46,8 @@ async def call(
     fake: bool = False,
 ) -> Exit:
     """Call one number, once.
+
+    It keeps no journal and asks none: no rule, no do-not-call list and no minimum gap holds it.
 
     Ends with 0 when the API took the call, 2 or 3 when it did not, 4 when it may have rung. With
     --wait: 0 when somebody spoke, 3 when it ended as FAILED or NO_ANSWER, 4 when it was not seen
@@ -115,7 +119,8 @@ async def _server(*, fake: bool) -> AsyncIterator[_Server]:
     ) as server:
         yield _Server(key=FAKE_API_KEY, url=server.base_url, agent=FAKE_AGENT_ID)
         people().print(
-            f"the fake server's own ledger: {len(server.ledger.rings)} rings; no phone rang",
+            f"the fake server's own ledger: {counted(len(server.ledger.rings), 'ring')};"
+            " no phone rang",
             style="dim",
         )
 
@@ -203,14 +208,17 @@ async def _place(client: HamsaClient, wanted: CallRequest, settled: list[Attempt
         placing.cancel()
         complain(f"{name}: a request that has left may still be answered (Ctrl-C ends at once)")
 
-    with INTERRUPTIONS.told_to(stop):
+    with (
+        INTERRUPTIONS.told_to(stop),
+        INTERRUPTIONS.ends_with(f"ended at once; {_look(datetime.now(UTC))}", Exit.UNKNOWNS),
+    ):
         try:
             placed = await placing
         except HamsaError as error:
             return _End(
                 certainty=error.certainty,
                 status=error.status,
-                error=str(error),
+                error=_in_words(error),
                 exit_code=after_call(error),
             )
         except asyncio.CancelledError:
@@ -221,6 +229,24 @@ async def _place(client: HamsaClient, wanted: CallRequest, settled: list[Attempt
         call_id=placed.id,
         status=placed.status,
         exit_code=Exit.DONE,
+    )
+
+
+def _in_words(error: BaseException | None) -> str:
+    """An error's text, with the way out that a shell has in the place of the SDK's."""
+    if isinstance(error, OutcomeUnknownError):
+        what = "no answer" if error.status is None else f"status {error.status}"
+        return f"{what}: {_look(error.begun_at or datetime.now(UTC))}"
+    if isinstance(error, HamsaError) and error.retry_at is not None:
+        return f"{error} ({error.retry_at:%Y-%m-%d %H:%M:%S} UTC)"
+    return str(error)
+
+
+def _look(begun_at: datetime) -> str:
+    since = begun_at - _AROUND
+    return (
+        "the phone may have rung: do not call again before you have looked for the call, with"
+        f" hamsa conversations list --since {since:%Y-%m-%dT%H:%MZ}"
     )
 
 
@@ -237,7 +263,7 @@ def _after_signal(event: AttemptSettled | None) -> _End:
         certainty=event.certainty,
         call_id=event.call_id,
         status=event.status,
-        error=None if placed else str(event.error),
+        error=None if placed else _in_words(event.error),
         exit_code=Exit.DONE
         if placed
         else Exit.UNKNOWNS

@@ -10,7 +10,7 @@ from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.explaining import explain_number
 from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions, RunOptions
-from hamsa_async.cli.output import machine, people, print_json, results
+from hamsa_async.cli.output import counted, machine, people, print_json, results
 from hamsa_async.cli.planning import check_list, plan_list
 from hamsa_async.cli.reconciling import Word, reconcile_campaign
 from hamsa_async.cli.running import run_campaign
@@ -66,7 +66,9 @@ async def plan(
     options: PlanOptions = _PLANNED_SO,
     reading: ListOptions = _READ_SO,
 ) -> Exit:
-    """Say who would be called when, by the rules of a run; nobody is called. Needs no key.
+    """Say who would be called when, by the rules of a run; nobody is called.
+
+    Needs no key. Ends with 3 where --strict is given and something is found.
 
     Args:
         contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input.
@@ -275,7 +277,7 @@ async def report(
             raise JournalError(
                 f"the report cannot be written to {output}: {error.strerror}"
             ) from error
-    people().print(f"{written} rows written to {output}")
+    people().print(f"{counted(written, 'row')} written to {output}")
     return Exit.DONE
 
 

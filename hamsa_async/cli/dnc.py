@@ -13,7 +13,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import find_journal, read_country, read_naming, read_number
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.lists import InvalidRows
-from hamsa_async.cli.output import machine, people, print_json, results, visible
+from hamsa_async.cli.output import complain, counted, machine, people, print_json, results, visible
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.journal.suppression import OPERATOR, Suppression, summary_of
 from hamsa_async.dialer.list_file import STDIN
@@ -35,7 +35,7 @@ async def add(
     country: str | None = None,
     journal: Path | None = None,
 ) -> Exit:
-    """Put numbers on the list: nobody calls them from now on.
+    """Put numbers on the list: no campaign calls them from now on.
 
     Args:
         numbers: The numbers.
@@ -46,7 +46,7 @@ async def add(
     given = _numbers(numbers, country)
     async with await SqliteJournal.open(find_journal(journal, make_folder=True)) as opened:
         new = await opened.suppressions.add(given, source=source)
-    people().print(f"{new} added, {len(given) - new} were there; nobody calls them")
+    people().print(f"{new} added, {len(given) - new} there already; no campaign calls them")
     return Exit.DONE
 
 
@@ -105,7 +105,8 @@ async def import_(
         file: The register.
         source: Its name; by default the file's.
         dated: The date of the register (2027-01-31); by default today's, in UTC.
-        replace: Let numbers be called again that this source named before and names no more.
+        replace: Let numbers be called again that this source named before and names no more;
+            nobody, where a row is no number.
         country: The country (`AE`) of numbers that are written without their country code.
         map: What a column is, as HEADER=phone_number, where its header does not say it.
         invalid: Where rows that are no numbers go. [default: invalid.csv]
@@ -114,35 +115,60 @@ async def import_(
     if file == STDIN:
         raise ConfigurationError("a register is imported from a file, not from standard input")
     dated_at = _date(dated)
-    async with await SqliteJournal.open(find_journal(journal, make_folder=True)) as opened:
-        with InvalidRows(invalid) as bad:
+    path = find_journal(journal, make_folder=True)
+    rejects = InvalidRows(invalid, read=[file, path])
+    async with await SqliteJournal.open(path) as opened:
+        with rejects as bad:
             numbers = read_numbers(
                 file,
                 country=read_country(country),
                 naming=read_naming(map, ()),
                 on_invalid=bad.add,
             )
-            read = _Counted(numbers)
-            new, gone = await opened.suppressions.take_over(
-                read.chunks(), source=source or file.stem, dated_at=dated_at, replace=replace
-            )
+            read = _Counted(numbers, bad, whole=replace)
+            try:
+                new, gone = await opened.suppressions.take_over(
+                    read.chunks(), source=source or file.stem, dated_at=dated_at, replace=replace
+                )
+            except _NotWholeError as error:
+                complain(str(error))
+                return Exit.FAILURES
     people().print(
         f"{read.count} numbers read, {new} new, {gone} gone; the register is of {dated_at.date()}"
     )
     return Exit.FAILURES if bad.count else Exit.DONE
 
 
-class _Counted:
-    """Counts what is read of a register."""
+class _NotWholeError(Exception):
+    """A register was not understood in full: whom it no longer names is not known."""
 
-    def __init__(self, numbers: AsyncIterator[list[str]]) -> None:
+
+class _Counted:
+    """Counts what is read of a register.
+
+    Args:
+        numbers: What is read.
+        bad: What is not.
+        whole: Whether it breaks off at the end where something could not be read, so that nobody
+            is taken off the list for a row that was not understood.
+    """
+
+    def __init__(self, numbers: AsyncIterator[list[str]], bad: InvalidRows, *, whole: bool) -> None:
         self._numbers = numbers
+        self._bad = bad
+        self._whole = whole
         self.count = 0
 
     async def chunks(self) -> AsyncIterator[list[str]]:
         async for chunk in self._numbers:
             self.count += len(chunk)
             yield chunk
+        if self._whole and (self._bad.count or not self.count):
+            raise _NotWholeError(
+                f"nobody was taken off the list: {self.count} rows are numbers, and are on it now,"
+                f" {self._bad.count} are not, and may be numbers that it named before; mend the"
+                " file, or say how it is read (--country, --map), and import it again"
+            )
 
 
 @app.command
@@ -162,7 +188,7 @@ async def export(file: Path | None = None, /, *, journal: Path | None = None) ->
                 written = await _write(opened, target)
         except OSError as error:
             raise JournalError(f"{file} cannot be written: {error.strerror}") from error
-    people().print(f"{written} entries written to {file}")
+    people().print(f"{counted(written, 'row')} written to {file}")
     return Exit.DONE
 
 

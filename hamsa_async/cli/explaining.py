@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -11,7 +11,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import find_journal, read_moment, read_name, read_number
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import print_json, results, visible
-from hamsa_async.dialer import Campaign, SqliteJournal
+from hamsa_async.dialer import Campaign, ContactState, SqliteJournal
 from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.journal import CampaignRecord
 from hamsa_async.dialer.journal.records import Candidate
@@ -19,6 +19,8 @@ from hamsa_async.dialer.policy import Finding, History, Judgement, read_policy
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.zones import Zones
 from hamsa_async.errors import CampaignError
+
+_TO_BE_CALLED: Final = frozenset({ContactState.PENDING, ContactState.DEFERRED, ContactState.RETRY})
 
 
 async def explain_number(
@@ -100,6 +102,8 @@ class _Explanation:
             text = "" if refusal is None else f": {refusal.rule}. {refusal.detail}"
             yield f"  {mark} {finding.pack}: {finding.rule}{text}"
         yield self._verdict()
+        if self.standing is not None and self.standing[0] not in _TO_BE_CALLED:
+            yield f"the campaign does not call it while it is {self._standing()}"
 
     def _standing(self) -> str:
         if self.standing is None:

@@ -1,6 +1,7 @@
 """Contact lists at the command line: how they are read, what is said of them, what is no row."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
@@ -13,7 +14,7 @@ from hamsa_async.dialer.columns import PHONE, Columns
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.contract import Contract, render
 from hamsa_async.dialer.report import harmless
-from hamsa_async.errors import ContactListError
+from hamsa_async.errors import ConfigurationError, ContactListError
 from hamsa_async.models import AgentDetails
 
 _DEFAULT: Final = Path("invalid.csv")
@@ -27,11 +28,19 @@ class InvalidRows:
     Args:
         path: The file that was asked for. By default `invalid.csv`, which is never written over
             a file that is not of this kind.
+        read: Files that are read meanwhile, the list and the journal: never written over.
         wanted: Whether to write any at all where none was asked for.
+
+    Raises:
+        ConfigurationError: The file that was asked for is one of those that are read.
     """
 
-    def __init__(self, path: Path | None, *, wanted: bool = True) -> None:
+    def __init__(
+        self, path: Path | None, *, read: Iterable[Path | None], wanted: bool = True
+    ) -> None:
         self._path = path or _DEFAULT
+        if path is not None and any(_is_same(path, each) for each in read if each is not None):
+            raise ConfigurationError(f"--invalid {path} would be written over: name another file")
         self._asked = path is not None
         self._wanted = wanted or self._asked
         self._file: TextIO | None = None
@@ -96,6 +105,13 @@ class InvalidRows:
             return file.readline(200).strip() == ",".join(_HEADER)
 
 
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there yet
+        return path.resolve() == other.resolve()
+
+
 def list_of(path: Path, options: ListOptions, invalid: InvalidRows) -> ContactList:
     """The list that was named, to be read as was said."""
     return ContactList(
@@ -134,7 +150,7 @@ def tell_about_contract(agent: AgentDetails, contract: Contract) -> None:
         console.print(
             f"the agent asks for none of: {shown(', '.join(contract.unused))}", style="dim"
         )
-    if not contract.variables:
+    if not contract.variables or contract.first is None:
         return
     for what, text in (("greeting", agent.greeting_message), ("preamble", agent.preamble)):
         if text:

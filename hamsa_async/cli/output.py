@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TextIO, cast
 
 from rich.console import Console
@@ -33,6 +33,11 @@ class Forgiving:
         with self._forgiven():
             self._stream.write(text)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write them, if that is still possible."""
+        for line in lines:
+            self.write(line)
 
     def flush(self) -> None:
         """Flush, if that is still possible."""
@@ -111,6 +116,11 @@ def machine() -> TextIO:
 def complain(text: str) -> None:
     """Say in one line what is wrong."""
     print(f"hamsa: {visible(' '.join(text.split()))}", file=sys.stderr, flush=True)
+
+
+def counted(count: int, thing: str) -> str:
+    """So many of a thing: `1 ring`, `2 rings`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def shown(text: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +36,7 @@ from hamsa_async.dialer.plan import (
     plan,
     summarise,
 )
-from hamsa_async.dialer.policy import Policy, find_pack, read_policy
+from hamsa_async.dialer.policy import PACKS, Policy, find_pack, read_policy
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.report import write_lines
 from hamsa_async.errors import ConfigurationError, HamsaError
@@ -69,7 +69,8 @@ async def check_list(contacts: Path, options: CheckOptions, reading: ListOptions
             caller_of=lambda number: caller_for(number, callers),
         )
         states.update((each.state, each.reason) for each in judged)
-    code = Exit.FAILURES if reading.strict and _findings(states, contract) else Exit.DONE
+    is_refused = reading.strict and _is_amiss(states, contract, agent_id=options.agent)
+    code = Exit.FAILURES if is_refused else Exit.DONE
     if options.as_json:
         print_json(_check_as_json(columns, states, contract, code))
         return code
@@ -79,13 +80,24 @@ async def check_list(contacts: Path, options: CheckOptions, reading: ListOptions
     return code
 
 
-def _findings(states: Mapping[tuple[str, str | None], int], contract: Contract | None) -> bool:
-    is_bad = any(state == "invalid" for state, _ in states)
-    return is_bad or (contract is not None and bool(contract.breaches))
+def _is_amiss(
+    states: Iterable[tuple[str, str | None]],
+    contract: Contract | None,
+    *,
+    agent_id: str | None,
+) -> bool:
+    """Whether `--strict` finds something: an agent that was not read was not compared."""
+    if any(state == "invalid" for state, _ in states):
+        return True
+    return agent_id is not None if contract is None else bool(contract.breaches)
 
 
 async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) -> Exit:
     """Say who would be called when."""
+    if not options.policy:
+        raise ConfigurationError(
+            f"--policy is needed: the rules to plan by; there is: {', '.join(PACKS)}"
+        )
     policy = read_policy(options.policy)
     at = read_moment(options.at, option="--at") or datetime.now(UTC)
     pacing = _pacing(options)
@@ -104,14 +116,14 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
         caller_of=lambda number: caller_for(number, callers),
     )
     summary = summarise(planned, at=at, pacing=pacing)
-    if agent is not None:
-        tell_about_contract(agent, check.result())
+    contract = None if agent is None else check.result()
+    if agent is not None and contract is not None:
+        tell_about_contract(agent, contract)
     if options.as_json:
         write_lines(map(_planned_as_json, planned), machine())
-        _print_summary(people(), summary, options, at)
-        return Exit.DONE
-    _print_summary(results(), summary, options, at)
-    return Exit.DONE
+    _print_summary(people() if options.as_json else results(), summary, options, at)
+    is_refused = reading.strict and _is_amiss(summary.states, contract, agent_id=options.agent)
+    return Exit.FAILURES if is_refused else Exit.DONE
 
 
 def _tell_about(policy: Policy, callers: Sequence[str]) -> None:
@@ -150,7 +162,7 @@ async def _read(
     seen: list[Columns] = []
     rows: list[Row] = []
     country = read_country(reading.country)
-    with InvalidRows(reading.invalid) as invalid:
+    with InvalidRows(reading.invalid, read=[contacts]) as invalid:
         chunks = read_chunks(
             list_of(contacts, reading, invalid),
             country=country,
@@ -167,31 +179,15 @@ async def _read(
 
 
 async def _agent(agent_id: str | None) -> AgentDetails | None:
-    """The agent, where one was named and there is a key."""
+    """The agent, where one was named and can be read."""
     if agent_id is None:
         return None
-    async with _client() as client:
-        if client is None:
-            people().print(
-                "the agent was not read: there is no key (HAMSA_API_KEY)", style="yellow"
-            )
-            return None
-        try:
-            return await client.voice_agents.get(agent_id)
-        except HamsaError as error:
-            people().print(f"the agent was not read: {shown(str(error))}", style="yellow")
-            return None
-
-
-@contextlib.asynccontextmanager
-async def _client() -> AsyncIterator[HamsaClient | None]:
     try:
-        client = HamsaClient()
-    except ConfigurationError:
-        yield None
-        return
-    async with client:
-        yield client
+        async with HamsaClient() as client:
+            return await client.voice_agents.get(agent_id)
+    except HamsaError as error:
+        people().print(f"the agent was not read: {shown(str(error))}", style="yellow")
+        return None
 
 
 # -- what people see

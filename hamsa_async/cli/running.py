@@ -32,7 +32,7 @@ from hamsa_async.cli.board import make_board
 from hamsa_async.cli.exits import Exit, after_failure, after_run
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
 from hamsa_async.cli.options import ListOptions, RunOptions
-from hamsa_async.cli.output import complain, people, print_json, shown
+from hamsa_async.cli.output import complain, counted, people, print_json, shown
 from hamsa_async.cli.serving import webhook_secrets
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.summary import Summary
@@ -139,8 +139,8 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
             code = await work.do()
             twice = fake.ledger.rung_twice()
         people().print(
-            f"the fake server's own ledger: {len(fake.ledger.rings)} rings, "
-            f"{len(twice)} numbers rung twice; no phone rang",
+            f"the fake server's own ledger: {counted(len(fake.ledger.rings), 'ring')}, "
+            f"{counted(len(twice), 'number')} rung twice; no phone rang",
             style="dim",
         )
         return code
@@ -217,7 +217,11 @@ class _Work:
 
     async def do(self) -> Exit:
         # The embedded fake is there to look at: it leaves no file behind that nobody asked for.
-        with InvalidRows(self.reading.invalid, wanted=not self.options.fake) as invalid:
+        with InvalidRows(
+            self.reading.invalid,
+            read=[self.contacts, self.journal],
+            wanted=not self.options.fake,
+        ) as invalid:
             loaded = await self.dialer.load(
                 self.campaign,
                 None if self.contacts is None else list_of(self.contacts, self.reading, invalid),

@@ -22,6 +22,7 @@ _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _ECHO: Final = 0.2  # seconds in which the same Ctrl-C may be delivered twice (by a parent, say)
 _UNWINDING: Final = 10.0  # seconds that a command gets to end after it was cancelled
 _SHOW_CURSOR: Final = b"\x1b[?25h"
+_LAST_WORDS: Final = "ended at once; what was in flight counts as unknown when it is run again"
 
 
 class Interruptions:
@@ -32,6 +33,7 @@ class Interruptions:
         self._listener: Callable[[str], None] | None = None
         self._gentle: Callable[[str], None] | None = None
         self._last_acts: list[Callable[[], None]] = []
+        self._last_words, self._last_code = _LAST_WORDS, INTERRUPTED
 
     def install(self) -> None:
         """Begin to listen. Until a loop is attached there is nothing to wind up: we just leave."""
@@ -85,6 +87,16 @@ class Interruptions:
             self._gentle = None
 
     @contextlib.contextmanager
+    def ends_with(self, last_words: str, code: int = INTERRUPTED) -> Iterator[None]:
+        """Meanwhile ending at once is told so, and gives this exit code."""
+        before = self._last_words, self._last_code
+        self._last_words, self._last_code = last_words, code
+        try:
+            yield
+        finally:
+            self._last_words, self._last_code = before
+
+    @contextlib.contextmanager
     def last_act(self, act: Callable[[], None]) -> Iterator[None]:
         """Meanwhile this is done also when the process ends at once."""
         self._last_acts.append(act)
@@ -101,7 +113,7 @@ class Interruptions:
             return
         self._first_at = now
         if self._listener is None:
-            _leave(b"hamsa: interrupted before anything was done\n")
+            _leave("interrupted before anything was done", INTERRUPTED)
         else:
             self._listener(signal.Signals(number).name)
 
@@ -110,14 +122,15 @@ class Interruptions:
         for act in self._last_acts:
             with contextlib.suppress(Exception):
                 act()
-        _leave(b"hamsa: ended at once; what was in flight counts as unknown when it is run again\n")
+        _leave(self._last_words, self._last_code)
 
 
-def _leave(last_words: bytes) -> NoReturn:
+def _leave(last_words: str, code: int) -> NoReturn:
     """End the process here and now."""
     with contextlib.suppress(OSError):
-        os.write(2, (_SHOW_CURSOR + b"\n" if os.isatty(2) else b"") + last_words)
-    os._exit(INTERRUPTED)
+        line = f"hamsa: {last_words}\n".encode()
+        os.write(2, (_SHOW_CURSOR + b"\n" if os.isatty(2) else b"") + line)
+    os._exit(code)
 
 
 def _nothing_left_to_stop(_: str) -> None:

@@ -25,11 +25,12 @@ _ROW_COLUMNS: Final[Mapping[str, int]] = {
     "contact_id": 0,
     "phone_number": 0,
     "state": 0,
-    "outcome": 60,
+    "outcome": 80,
     "reason": 0,
-    "attempts": 110,
-    "call_id": 100,
+    "attempts": 140,
+    "call_id": 130,
 }
+_LEAST_REASON: Final = 12  # narrower, a reason stands in letters below each other
 
 
 @attrs.frozen(kw_only=True)
@@ -121,6 +122,7 @@ class Summary:
                 name,
                 justify="right" if name in {"row", "attempts"} else "left",
                 no_wrap=name != "reason",
+                min_width=_LEAST_REASON if name == "reason" else None,
                 overflow="fold" if name == "reason" else "ellipsis",
             )
         async for row in self.journal.rows(self.record.id):

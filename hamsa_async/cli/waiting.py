@@ -54,7 +54,10 @@ async def wait_for(client: HamsaClient, call_id: str, *, seconds: float | None) 
         signals.append(name)
         waiting.cancel()
 
-    with INTERRUPTIONS.told_to(stop):
+    with (
+        INTERRUPTIONS.told_to(stop),
+        INTERRUPTIONS.ends_with(f"ended at once; the call goes on: {call_id}"),
+    ):
         try:
             last = await waiting
         except asyncio.CancelledError:

@@ -3,6 +3,7 @@
 Needs the extra `dialer`: `pip install 'hamsa-async[dialer]'`.
 """
 
+import hamsa_async.dialer.needs  # noqa: F401 - first: it says what to install
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.columns import Naming
 from hamsa_async.dialer.contact_list import ContactList

@@ -18,17 +18,19 @@ class Contract:
 
     Attributes:
         variables: What the agent's texts ask for, in their order.
-        missing: Those that no column and no param of the campaign gives.
+        missing: Those that no column and no param of the campaign gives, where anybody is to be
+            called.
         empty: How many rows to be called give no value, by variable.
         unused: Columns passed to the agent that its texts do not ask for.
-        first: The params of the first row that is to be called, to be looked at.
+        first: The params of the first row that is to be called, to be looked at; `None`: there
+            is none.
     """
 
     variables: tuple[str, ...]
     missing: tuple[str, ...] = ()
     empty: Mapping[str, int] = attrs.field(factory=dict)
     unused: tuple[str, ...] = ()
-    first: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    first: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
 
     @property
     def breaches(self) -> list[str]:
@@ -61,7 +63,7 @@ class ContractCheck:
         self._seen: set[str] = set()
         self._empty: Counter[str] = Counter()
         self._rows = 0
-        self._first: Mapping[str, Any] = {}
+        self._first: Mapping[str, Any] | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
         """Look at some more rows. Only those that are to be called count."""
@@ -80,7 +82,7 @@ class ContractCheck:
 
     def result(self) -> Contract:
         """What was found."""
-        missing = [name for name in self._asked if name not in self._seen or not self._rows]
+        missing = [name for name in self._asked if name not in self._seen and self._rows]
         return Contract(
             variables=self.variables,
             missing=tuple(missing),

@@ -29,7 +29,9 @@ def read_text(text: TextIO, naming: Naming, header_row: int | None) -> Table:
     lines = read_lines(text)
     before, first = _first_line(lines, header_row)
     if not first:
-        raise ContactListError(_EMPTY)
+        raise ContactListError(
+            _EMPTY if header_row is None else f"there is no line {header_row} that holds headers"
+        )
     # strict: otherwise a quote that nobody closes swallows the rest of the list silently.
     reader = csv.reader(chain([first], lines), delimiter=_delimiter(first, naming), strict=True)
     records = _records(reader, before)

@@ -10,16 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+import phonenumbers
+
 from hamsa_async._masking import mask_number
 from hamsa_async.errors import ConfigurationError
-
-try:
-    import phonenumbers
-except ImportError:
-    raise ConfigurationError(
-        "phone numbers need the package phonenumbers, which is not installed:"
-        " pip install 'hamsa-async[dialer]'"
-    ) from None
 
 
 class NumberFault(enum.StrEnum):

@@ -117,13 +117,13 @@ class Observer:
         """
         while True:
             await self._something.wait()
-            still_open = await self.look()
-            self.looked.set()
-            if still_open:
+            if self.looked.is_set():
                 await asyncio.sleep(self._every)
+            await self.look()
+            self.looked.set()
 
-    async def look(self) -> bool:
-        """Look at the open calls once; whether any is still open."""
+    async def look(self) -> None:
+        """Look at the open calls once."""
         calls = await self._open_calls()
         try:
             for span in _spans(calls):
@@ -134,7 +134,6 @@ class Observer:
             await self._note(error)
         if not self._open:
             self._something.clear()
-        return bool(self._open)
 
     async def heard(self, attempt_id: str) -> bool:
         """A call is said to be over: look at it; whether there is nothing more to see."""

@@ -249,7 +249,9 @@ class Runner:
         """Watch; nobody more is dialed where what is seen cannot be written down."""
         try:
             await watch()
-        except Exception:
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
             self._dial_no_more()
             raise
 

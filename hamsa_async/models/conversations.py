@@ -151,7 +151,7 @@ class Conversation(Value, shows=("id", "status", "created_at")):
     @property
     def has_ended(self) -> bool:
         """Whether its status is one that does not change any more."""
-        return self.status in FINAL_STATUSES
+        return isinstance(self.status, str) and self.status in FINAL_STATUSES
 
     @property
     def transcript(self) -> tuple[Turn, ...]:
@@ -159,7 +159,7 @@ class Conversation(Value, shows=("id", "status", "created_at")):
         turns = self.job_response.transcription if self.job_response is not None else None
         return tuple(
             Turn(speaker=speaker, text=str(text))
-            for turn in turns or ()
+            for turn in (turns if isinstance(turns, Sequence) else ())
             for speaker, text in keys_of(turn).items()
         )
 
@@ -201,7 +201,7 @@ class ConversationSummary(Value, shows=("id", "status", "created_at")):
     @property
     def has_ended(self) -> bool:
         """Whether its status is one that does not change any more."""
-        return self.status in FINAL_STATUSES
+        return isinstance(self.status, str) and self.status in FINAL_STATUSES
 
 
 @frozen(kw_only=True, eq=False, repr=False)

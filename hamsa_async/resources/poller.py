@@ -105,6 +105,7 @@ class Poller:
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._sweep_at = 0.0
+        self._no_sweep_before = 0.0  # whoever comes meanwhile, the API has had enough for now
         self._failures = 0
         self._closed = False
 
@@ -126,7 +127,7 @@ class Poller:
         check_timeout(timeout)
         if self._closed:
             raise NotSentError("the client is closed; nothing was sent")
-        loop = self._own_loop()
+        loop = self._sender.own_loop()
         now = loop.time()
         call = self._calls.get(call_id)
         if call is None:
@@ -144,9 +145,11 @@ class Poller:
         if call.status is not None:
             tell(_update(call))
         if self._task is None:
-            self._sweep_at = now
-            self._task = loop.create_task(self._poll())
-        self._sweep_at = min(self._sweep_at, now + self.patience.sweep_first)
+            self._sweep_at = self._no_sweep_before = now
+            # Not by the loop's factory, as below: an eager one would run it before we know it.
+            self._task = asyncio.Task(self._poll(), loop=loop)
+        soon = max(now + self.patience.sweep_first, self._no_sweep_before)
+        self._sweep_at = min(self._sweep_at, soon)
         self._news.set()
         return follower
 
@@ -168,27 +171,13 @@ class Poller:
             self._stop()
 
     def shut(self) -> None:
-        """End all that wait, since the client is closed. Those of another loop are left to it."""
-        if not self._is_own_loop():
-            return
+        """End all that wait, since the client is closed."""
+        if self._task is not None and self._task.get_loop().is_closed():
+            self._forget()  # its task died with its loop; whoever waited there is gone too
         self._closed = True
         self._give_up("the client was closed")
 
     # -- its task
-
-    def _own_loop(self) -> asyncio.AbstractEventLoop:
-        if not self._is_own_loop():
-            raise ConfigurationError(
-                "this client belongs to another event loop; nothing was sent. Make one client"
-                " per loop (asyncio.run makes a new loop each time)"
-            )
-        return asyncio.get_running_loop()
-
-    def _is_own_loop(self) -> bool:
-        if self._task is not None and self._task.get_loop().is_closed():
-            # Its task died with its loop; whoever waited there is gone too.
-            self._forget()
-        return self._task is None or self._task.get_loop() is asyncio.get_running_loop()
 
     def _stop(self) -> None:
         task = self._task
@@ -221,7 +210,9 @@ class Poller:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._sweep_at:
             pages = await self._sweep()
-            self._sweep_at = loop.time() + self._pause(loop.time(), pages)
+            now = loop.time()
+            self._sweep_at = now + self._pause(now, pages)
+            self._no_sweep_before = now + self.patience.between_sweeps(0.0, pages, self._failures)
         reads_at = self._begin_reads(loop.time())
         if self._calls:
             await self._rest(min(self._sweep_at, reads_at))
@@ -306,8 +297,8 @@ class Poller:
             if at > now:
                 next_at = min(next_at, at)
             elif len(self._reading) < self._reads_at_once:
-                task = asyncio.get_running_loop().create_task(self._read(call))
-                self._reading[call.id] = task
+                loop = asyncio.get_running_loop()
+                self._reading[call.id] = asyncio.Task(self._read(call), loop=loop)
         return next_at
 
     async def _read(self, call: Followed) -> None:

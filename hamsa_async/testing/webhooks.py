@@ -22,7 +22,7 @@ from attrs import validators
 
 from hamsa_async._urls import is_loopback
 from hamsa_async.testing.clock import ServerClock
-from hamsa_async.testing.lifecycle import Call
+from hamsa_async.testing.lifecycle import SPOKEN, Call
 
 Envelope = Literal["documented", "observed"]
 
@@ -35,7 +35,6 @@ EVENTS: Final = (
 )
 """The documented events, in the order in which a call has them."""
 
-_TALKED: Final = frozenset({"COMPLETED", "FORWARDED", "TERMINATED"})
 _SENT_AT_ONCE: Final = 100
 _LOOK: Final = 0.02  # seconds between two looks at a clock that somebody else may move
 _APART: Final = timedelta(milliseconds=100)  # what is sent in disorder, so that it arrives so
@@ -300,13 +299,13 @@ def _events_of(call: Call, plan: WebhookPlan) -> Sequence[tuple[str, datetime]]:
     """The events of a call's life, each with its moment."""
     talk = (call.ended_at - call.answered_at) / 4
     moments = {"call.started": call.ring.at}
-    if call.outcome in _TALKED:
+    if call.outcome in SPOKEN:
         moments |= {
             "call.answered": call.answered_at,
             "transcription.update": call.answered_at + talk,
             "tool.executed": call.answered_at + talk * 2,
         }
-    if call.outcome in _TALKED or plan.end_of_unanswered:
+    if call.outcome in SPOKEN or plan.end_of_unanswered:
         moments["call.ended"] = call.ended_at
     return [(event, at) for event, at in moments.items() if event in plan.events]
 
@@ -324,7 +323,7 @@ def _envelope(
 ) -> dict[str, Any]:
     """An event in the documented envelope."""
     params = {**(call.agent.get("params") or {}), **call.order.params} if echo else {}
-    talked = call.outcome in _TALKED
+    talked = call.outcome in SPOKEN
     data: Mapping[str, dict[str, Any]] = {
         "call.started": {
             "toNumber": call.ring.phone_number,

@@ -8,6 +8,7 @@ does not, dialing it does.
 """
 
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import harness
@@ -15,7 +16,13 @@ from ways import AGENT, Goal, Meter, Way, Work, bare_aiohttp, pulled, rows
 
 from hamsa_async import HamsaClient
 from hamsa_async.dialer import Campaign, Dialer, SqliteJournal
-from hamsa_async.models import AgentDetails, Project
+from hamsa_async.models import (
+    AgentDetails,
+    Conversation,
+    ConversationSummary,
+    Page,
+    Project,
+)
 
 
 async def call_many(work: Work, meter: Meter) -> None:
@@ -38,16 +45,29 @@ async def call_many(work: Work, meter: Meter) -> None:
 
 
 class _Api:
-    """The client with the two reads that the canned server does not know."""
+    """The client with the reads that the canned server does not know. No call ever ends."""
 
     def __init__(self, client: HamsaClient) -> None:
         self.config = client.config
         self.voice_agents = client.voice_agents
-        self.projects = self
+        self.projects = self.conversations = self
         self.voice_agents.get = self._agent  # type: ignore[method-assign]
 
     async def current(self) -> Project:
         return Project(id="benchmark")
+
+    def list(self, **_: object) -> "_Api":
+        return self
+
+    async def __aiter__(self) -> AsyncIterator[ConversationSummary]:
+        for row in ():
+            yield row
+
+    async def page(self, number: int) -> Page[ConversationSummary]:
+        return Page(items=(), number=number, size=200)
+
+    async def get(self, conversation_id: str) -> Conversation:
+        return Conversation(id=conversation_id)
 
     async def _agent(self, voice_agent_id: str) -> AgentDetails:
         return AgentDetails(id=voice_agent_id)
@@ -70,13 +90,14 @@ async def campaign(work: Work, meter: Meter) -> None:
                     voice_agent_id=AGENT,
                     rate=None,
                     concurrency=work.in_flight,
+                    sweep=False,
                 )
                 contacts = (
                     {"phone_number": row["to_number"], **row["params"]}
                     for row in rows(calls, first=called)
                 )
                 called += calls
-                run = dialer.run(await dialer.load(settings, contacts))
+                run = dialer.run(await dialer.load(settings, contacts), wait=False)
                 if measured is not None:
                     measured.start()
                 async for _ in run:

@@ -22,10 +22,10 @@ def dnc(command: Any, tmp_path: Path) -> Any:
 def test_add_check_remove(dnc: Any) -> None:
     """A number is put on the list, found there, and taken off again."""
     assert (
-        "2 added, 0 were there"
+        "2 added, 0 there already; no campaign calls them"
         in dnc("add", NUMBERS[0], "0501000001", "--country", "ae").ends(0).err
     )
-    assert "1 were there" in dnc("add", NUMBERS[0], "--source", "operator").ends(0).err
+    assert "1 there already" in dnc("add", NUMBERS[0], "--source", "operator").ends(0).err
     found = dnc("check", NUMBERS[0], NUMBERS[2]).ends(3)
     assert "operator since 20" in found.out
     assert "not on the list" in found.out
@@ -59,8 +59,24 @@ def test_import_export_stats(dnc: Any, command: Any, tmp_path: Path) -> None:
     assert lines[0] == "phone_number,source,since"
     assert [line.split(",")[:2] for line in lines[1:]] == [[n, "tdra"] for n in NUMBERS[4:6]]
     target = tmp_path / "all.csv"
-    assert "2 entries written" in dnc("export", target).ends(0).err
+    assert "2 rows written" in dnc("export", target).ends(0).err
     assert "cannot be written: File exists" in dnc("export", target).ends(2).complaint
+
+
+@pytest.mark.parametrize("text", ["0501000001\n0501000002\n", f"{NUMBERS[0]}\nnobody\n", "phone\n"])
+def test_a_register_that_is_not_understood_replaces_nothing(
+    dnc: Any, tmp_path: Path, text: str
+) -> None:
+    """A forgotten --country, a bad row, an empty file: nobody is called again, no date is new."""
+    register = tmp_path / "tdra.txt"
+    register.write_text("\n".join(NUMBERS[:5]) + "\n")
+    dnc("import", register, "--dated", "2026-10-01").ends(0)
+    register.write_text(text)
+    done = dnc("import", register, "--dated", "2026-10-02", "--replace").ends(3)
+    assert "nobody was taken off the list" in done.complaint
+    (source,) = dnc("stats", "--json").ends(0).document["sources"]
+    assert source["numbers"] == 5
+    assert source["dated_at"].startswith("2026-10-01")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,7 @@ def test_explain(dial: Any, contacts: Any) -> None:
     assert "in campaign eid: done" in done.out
     assert "no  safety: minimum gap: min_gap" in done.out
     assert "may be called at" in done.out
+    assert "the campaign does not call it while it is " in done.out
     assert NUMBERS[0] not in done.out
     rules = ("--policy", "ae_telemarketing", "--at", "2030-12-01T07:00:00+04:00")
     found = dial.command(*explain, *rules, "--json").ends(0).document

@@ -75,6 +75,23 @@ def test_invalid_rows_are_written_over_nothing(nobody: Any, contacts: Any) -> No
     assert "--invalid" in nobody.run(path, "--invalid", nowhere).ends(2).complaint
 
 
+def test_invalid_rows_are_not_written_over_what_is_read(
+    nobody: Any, command: Any, contacts: Any
+) -> None:
+    """Neither over the list nor over the journal, whatever was asked for."""
+    path = contacts(f"phone\n{NUMBERS[0]}\nx\n")
+    before = path.read_bytes()
+    link = command.folder / "link.csv"
+    link.symlink_to(path)
+    for other in (path, link, nobody.journal):
+        assert "written over" in nobody.run(path, "--invalid", other).ends(2).complaint
+    checked = command("campaign", "check", path, "--invalid", link).ends(2)
+    assert "written over" in checked.complaint
+    register = ("dnc", "import", path, "--invalid", path, "--journal", nobody.journal)
+    assert "written over" in command(*register).ends(2).complaint
+    assert path.read_bytes() == before
+
+
 def test_the_file_of_invalid_rows_is_written_anew(nobody: Any, contacts: Any) -> None:
     """One that we wrote is replaced by the next run's."""
     path = nobody.command.folder / "invalid.csv"
@@ -94,6 +111,7 @@ def test_the_file_of_invalid_rows_is_written_anew(nobody: Any, contacts: Any) ->
         (("--map", "mobil=name"), "no column 'mobil'"),
         (("--sheet", "1"), "no sheets"),
         (("--header-row", "0"), "count from 1"),
+        (("--header-row", "9"), "no line 9"),
         (("--from", "042000000"), "--from"),
     ],
 )

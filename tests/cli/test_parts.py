@@ -130,8 +130,12 @@ def test_forgiving_stream() -> None:
         def write(self, _: str) -> int:
             raise OSError(28, "No space left on device")
 
+        def writelines(self, _: object) -> None:
+            raise OSError(28, "No space left on device")
+
     stream = Forgiving(Full())
     assert stream.write("abc") == 3
+    stream.writelines(["a\n", "b\n"])
     stream.flush()
     assert stream.failure is not None
     assert stream.failure.errno == 28

@@ -106,7 +106,8 @@ def test_several_packs_and_one_of_ones_own(command: Any, contacts: Any, tmp_path
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ((), "name one besides"),
+        ((), "--policy is needed"),
+        (("--policy", "gulf_courtesy"), "name one besides"),
         (("--policy", "mars"), "there is no policy"),
         (("--policy", "none", "--at", "2026-12-01T07:00"), "in which zone"),
         (("--policy", "none", "--at", "tomorrow"), "--at"),
@@ -135,12 +136,25 @@ def test_the_agent_is_compared_where_there_is_a_key(
     """Without a key that is skipped with a notice; with one, what is missing is said."""
     path = contacts("phone,town\n+971501234567,Dubai\n")
     without = command("campaign", "check", path, "--agent", FAKE_AGENT_ID).ends(0)
-    assert "the agent was not read: there is no key" in without.err
+    assert "the agent was not read: there is no API key" in without.err
+    astray = command.with_env(HAMSA_API_KEY="x", HAMSA_REGION="mars")
+    assert "no Hamsa region 'mars'" in astray("campaign", "check", path, "--agent", "x").ends(0).err
     there = command.with_env(**server.env)
     done = there("campaign", "check", path, "--agent", FAKE_AGENT_ID, "--json").ends(0)
     assert done.document["agent"] is not None
     unread = there("campaign", "check", path, "--agent", "nobody").ends(0)
     assert "the agent was not read" in unread.err
+
+
+def test_strict_finds_something(command: Any, contacts: Any) -> None:
+    """A bad row, or an agent that was not compared, is a finding of a check and of a plan."""
+    good = contacts("phone\n+971501234567\n")
+    bad = contacts("phone\n+971501234567\nx\n", "bad.csv")
+    for name, *more in (("check",), ("plan", "--policy", "none")):
+        command("campaign", name, good, *more, "--strict").ends(0)
+        command("campaign", name, bad, *more).ends(0)
+        command("campaign", name, bad, *more, "--strict").ends(3)
+        command("campaign", name, good, *more, "--strict", "--agent", "x").ends(3)
 
 
 def test_arabic_in_a_terminal(command: Any, contacts: Any, terminal: Any) -> None:

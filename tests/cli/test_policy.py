@@ -59,3 +59,13 @@ def test_a_pack_of_ones_own_is_checked_by_showing_it(command: Any, tmp_path: Pat
 
 def test_no_such_pack(command: Any) -> None:
     assert "there is no policy 'mars'" in command("policy", "show", "mars").ends(2).complaint
+
+
+def test_a_name_may_be_a_letter(command: Any, tmp_path: Path) -> None:
+    """What is said of a name is all that is asked of it."""
+    path = tmp_path / "own.toml"
+    pack = 'title = "x"\nversion = "1"\ncovers = "anywhere"\n'
+    path.write_text(f'name = "x"\n{pack}')
+    assert "x 1: x" in command("policy", "show", path).ends(0).out
+    path.write_text(f'name = "{"x" * 41}"\n{pack}')
+    assert "40 at the most" in command("policy", "show", path).ends(2).complaint

@@ -111,7 +111,8 @@ def test_second_ctrl_c_ends_at_once(dial: Any, contacts: Any, tools: Any) -> Non
     run = dial.start(contacts(20), "--concurrency", "5")
     tools.until(lambda: dial.server.ring_count() == 5, run)
     run.send_signal(signal.SIGINT)
-    assert "answers have 10 s" in run.stderr.readline()
+    lines = iter(run.stderr.readline, "")
+    assert any("answers have 10 s" in line for line in lines)
     run.send_signal(signal.SIGTERM)  # a supervisor that says it once more changes nothing
     time.sleep(0.3)
     assert run.poll() is None
@@ -188,6 +189,37 @@ def test_call(dial: Any, tools: Any, fault: str, code: int, certainty: str) -> N
     done = tools.finished(run).ends(code)
     assert done.document["certainty"] == certainty
     assert bool(done.document["call_id"]) is (code == 0)
+
+
+def test_call_that_is_ended_at_once(dial: Any, tools: Any) -> None:
+    """A second Ctrl-C while its request is away is told as it is: the phone may have rung."""
+    dial.server.fail({"next": [{"fault": "hang"}]})
+    run = dial.command.start("call", "+971501234567", "--agent", FAKE_AGENT_ID)
+    tools.until(lambda: dial.server.ring_count() > 0, run)
+    run.send_signal(signal.SIGINT)
+    tools.pause()
+    run.send_signal(signal.SIGINT)
+    done = tools.finished(run).ends(4)
+    assert "may have rung" in done.err
+    assert "hamsa conversations list --since 20" in done.err
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        ({"fault": "drop_after"}, 4, "no answer: the phone may have rung"),
+        ({"fault": "status_500"}, 4, "hamsa conversations list --since 20"),
+        ({"fault": "rate_limited", "retry_after": "3600"}, 2, "UTC)"),
+    ],
+)
+def test_call_names_a_way_out_of_a_shell(
+    dial: Any, fault: dict[str, Any], code: int, words: str
+) -> None:
+    """What an error tells a program to do nobody can type; the command says what can be."""
+    dial.server.fail({"next": [fault]})
+    done = dial.command("call", "+971501234567", "--agent", FAKE_AGENT_ID).ends(code)
+    assert words in done.complaint
+    assert "settle" not in done.complaint
 
 
 def test_call_that_waits_for_its_turn(dial: Any, tools: Any) -> None:

@@ -162,4 +162,4 @@ def test_summary_fits(dial: Any, contacts: Any, terminal: Any, columns: int) -> 
     assert code == 0
     header = next(line for line in plain(text).splitlines() if "phone_number" in line)
     assert header.split()[:2] == ["row", "contact_id"]
-    assert ("call_id" in header) is (columns >= 100)
+    assert ("call_id" in header) is (columns >= 130)

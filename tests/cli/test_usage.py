@@ -11,7 +11,8 @@ from hamsa_async.cli.app import run_command
 from hamsa_async.dialer import ContactState
 
 WRONG = [
-    ("bogus", 'Unknown command "bogus"', "hamsa --help"),
+    ("bogus", 'Unknown command "bogus"; see', "hamsa --help"),
+    ("agent", 'Did you mean "agents"', "hamsa --help"),
     ("campaign bogus", 'Unknown command "bogus"', "hamsa campaign --help"),
     ("campaign run --bogus", "--bogus", "hamsa campaign run --help"),
     ("campaign run --no-fake", "--no-fake", "hamsa campaign run --help"),
@@ -167,3 +168,9 @@ def test_help_of_the_others(typed: Any, monkeypatch: pytest.MonkeyPatch, command
     assert (code, err) == (0, "")
     assert out.startswith("Usage: hamsa")
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_of_call_says_what_does_not_hold_it(typed: Any) -> None:
+    """Whoever keeps a do-not-call list must not think that a single call asks it."""
+    _, out, _ = typed("call", "--help")
+    assert "no do-not-call list" in " ".join(out.split())

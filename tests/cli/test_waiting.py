@@ -30,7 +30,7 @@ def test_fake(command: Any) -> None:
     """Nobody's phone: each status in a line, then outcome and transcript."""
     done = command("call", NUMBER, "--fake", "--wait", "--param", "name=سارة").ends(0)
     assert re.findall(r"status: (\w+)", done.err) == ["PENDING", "IN_PROGRESS", "COMPLETED"]
-    assert "1 rings; no phone rang" in done.err
+    assert "1 ring; no phone rang" in done.err
     lines = done.out.splitlines()
     assert re.fullmatch(r"placed: \+9715\*{6}67, call id [0-9a-f-]{36}", lines[0])
     assert re.fullmatch(r"ended: COMPLETED, \d s", lines[1])

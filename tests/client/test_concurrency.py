@@ -1,14 +1,18 @@
 """Thousands of calls at once: bounded, all placed, and waiting counts towards no timeout."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hamsa_async import HamsaClient, Timeouts
-from hamsa_async.testing import FakeHamsa
+import pytest
+
+from hamsa_async import HamsaClient, NotSentError, Timeouts
+from hamsa_async.testing import FAKE_AGENT_ID, FakeHamsa
 
 Connect = Callable[..., Awaitable[HamsaClient]]
 Place = Callable[..., Awaitable[Any]]
+NUMBER = "+971500000123"
 
 
 async def test_five_thousand_gathered_calls_are_bounded_and_all_placed(
@@ -46,3 +50,22 @@ async def test_a_rate_spaces_the_starts(connect: Connect, place: Place) -> None:
         await asyncio.gather(*(place(client) for _ in range(11)))
         first, *_, last = [post.at for post in fake.ledger.post_log]
         assert (last - first).total_seconds() > 0.17
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="loops have no eager tasks before 3.12")
+async def test_a_loop_that_begins_tasks_at_once(connect: Connect, place: Place) -> None:
+    """`asyncio.eager_task_factory` changes nothing: calls, streams and waits end as ever."""
+    async with FakeHamsa(scripts={NUMBER: [(0, "NO_ANSWER")]}) as fake:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+        client = await connect(fake)
+        calls = await asyncio.gather(*(place(client, NUMBER) for _ in range(3)))
+        rows = [{"to_number": NUMBER, "voice_agent_id": FAKE_AGENT_ID}] * 3
+        async with client.voice_agents.call_many(rows) as results:
+            calls += [result.call async for result in results if result.call is not None]
+        assert len({call.id for call in calls}) == fake.ledger.posts == 6
+        async with client.conversations.watch([call.id for call in calls]) as updates:
+            assert [update.error async for update in updates if update.is_last] == [None] * 6
+        # What fails before it waits for anything must not be taken for what still runs.
+        await client.aclose()
+        with pytest.raises(NotSentError):
+            await place(client, NUMBER)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from hamsa_async import (
     HamsaClient,
     HamsaError,
     NotEndedError,
+    NotSentError,
     OutcomeUnknownError,
     ResponseSchemaError,
     Timeouts,
@@ -71,7 +73,7 @@ def test_every_error_survives_pickle_and_copy_with_all_it_carries(kind: type[Ham
         known["begun_at"] = known["ended_at"] = datetime(2026, 1, 1, tzinfo=UTC)
         known["server_ahead"] = -1.5
     if kind is NotEndedError:
-        known |= {"call_id": "call-1", "last_status": "IN_PROGRESS"}
+        known = {"call_id": "call-1", "last_status": "IN_PROGRESS"}
     error = kind("what happened", **known)
     if isinstance(error, hamsa_async.AuthenticationError):
         error.key_renewed = True
@@ -378,6 +380,48 @@ async def test_a_traceback_that_shows_local_variables_shows_no_key(
         assert len(frames) > 3
         for frame in frames:
             assert KEY not in repr(frame.f_locals), frame
+
+
+@pytest.mark.parametrize("fault", ["hang", "reset", "cut", "refused", "closed session"])
+async def test_no_cause_of_an_error_shows_the_key_in_its_local_variables(
+    raw_server: Any, connect: Connect, fault: str
+) -> None:
+    """Error reporters follow causes and contexts, too; the transport's frames hold headers."""
+
+    async def serve(connection: Any) -> None:
+        await connection.read_request()
+        if fault == "hang":
+            await connection.reader.read()
+        elif fault == "reset":
+            connection.writer.transport.abort()
+        elif fault == "cut":
+            connection.say(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+
+    server = await raw_server(serve)
+    base_url = "http://127.0.0.1:9" if fault == "refused" else server.base_url
+    timeouts = Timeouts(response=0.2 if fault == "hang" else 60)
+    async with aiohttp.ClientSession() as session:
+        borrowed = session if fault == "closed session" else None
+        client = await connect(base_url, api_key=KEY, timeouts=timeouts, session=borrowed)
+    with pytest.raises(HamsaError) as caught:
+        await client.voice_agents.call(to_number="+971500000123", voice_agent_id="a")
+    waiting: list[BaseException | None] = [caught.value.__cause__, caught.value.__context__]
+    while waiting:
+        error = waiting.pop()
+        if error is None:
+            continue
+        assert KEY not in repr(error)
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            assert KEY not in repr(frame.f_locals), (error, frame)
+        waiting += [error.__cause__, error.__context__]
+
+
+async def test_an_error_of_an_earlier_try_keeps_its_cause(connect: Connect) -> None:
+    """It is raised where the next try waits past the deadline, and still says why it failed."""
+    client = await connect("http://127.0.0.1:9", rate=0.5, timeouts=Timeouts(deadline=0.2))
+    with pytest.raises(NotSentError, match="no connection") as caught:
+        await client.voice_agents.call(to_number=NUMBER, voice_agent_id="a")
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
 async def test_a_hook_that_fails_is_logged_and_harms_nobody(

@@ -183,6 +183,8 @@ def test_the_detail_may_be_behind() -> None:
         (AgentDetails(max_call_duration=1800.5), 1920.5),
         (AgentDetails(max_call_duration=0), 720.0),
         (AgentDetails(max_call_duration="long"), 720.0),  # type: ignore[arg-type]
+        (AgentDetails(max_call_duration=float("inf")), 720.0),
+        (AgentDetails(max_call_duration=10**400), 720.0),
     ],
 )
 def test_the_default_timeout(agent: AgentDetails | None, timeout: float) -> None:
@@ -196,6 +198,16 @@ def test_the_default_timeout(agent: AgentDetails | None, timeout: float) -> None
     call.longest = longest_of(conversation)
     assert call.timeout == timeout
     assert call.read_at() is None
+
+
+def test_an_agent_that_is_no_id() -> None:
+    """What one call says of its agent is looked up by it; another shape must end no wait."""
+    call = followed()
+    call.see(row("PENDING", voice_agent_id={"id": "a"}), 1.0)
+    call.read(detail("IN_PROGRESS", voice_agent_id=["a"]), 2.0)
+    assert call.agent_id is None
+    call.see(row("IN_PROGRESS", voice_agent_id="a"), 3.0)
+    assert call.agent_id == "a"
 
 
 def test_the_open_range() -> None:

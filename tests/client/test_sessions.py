@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import gzip
 import logging
 import threading
 import warnings
@@ -16,6 +17,7 @@ from hamsa_async import (
     Certainty,
     ConfigurationError,
     HamsaClient,
+    NotEndedError,
     NotSentError,
     OutcomeUnknownError,
 )
@@ -94,6 +96,19 @@ def test_a_client_whose_loop_is_gone_can_still_be_closed() -> None:
     asyncio.run(client.aclose())
 
 
+async def test_a_client_of_another_loop_is_as_it_was_when_it_cannot_be_closed_here(
+    fake: FakeHamsa,
+) -> None:
+    """Its owner still waits for calls with it."""
+    client = HamsaClient(FAKE_API_KEY, base_url=fake.base_url)
+    call = await client.voice_agents.call(to_number="+971500000123", voice_agent_id=FAKE_AGENT_ID)
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        await asyncio.to_thread(asyncio.run, client.aclose())
+    with pytest.raises(NotEndedError, match=r"within 0\.01 s"):
+        await client.conversations.wait(call.id, timeout=0.01)
+    await client.aclose()
+
+
 async def test_a_session_made_on_another_loop_is_refused_before_anything_is_sent(
     fake: FakeHamsa,
 ) -> None:
@@ -155,6 +170,43 @@ async def test_the_timeouts_of_the_session_do_not_apply(
     async with FakeHamsa(latency=(0.1, 0.1)) as fake:
         session = await borrow(timeout=aiohttp.ClientTimeout(total=0.01))
         assert (await place(await connect(fake, session=session))).id
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [
+        {"auto_decompress": False},
+        {"headers": {"Content-Type": "text/plain", "Accept": "text/html", "User-Agent": "me"}},
+        {"skip_auto_headers": ["Content-Type", "User-Agent"]},
+        {"version": aiohttp.HttpVersion10},
+        {"base_url": "http://127.0.0.1:9/"},
+        {"trust_env": True},
+    ],
+    ids=lambda habits: next(iter(habits)),
+)
+async def test_the_sessions_own_habits_do_not_apply(
+    raw_server: Any, connect: Connect, place: Place, borrow: Any, habits: Any
+) -> None:
+    """What is written is ours, and an answer is read whatever its encoding."""
+    server = await raw_server()
+    zipped = gzip.compress(b'{"data":{"id":"call-1"}}')
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(zipped)}\r\n\r\n"
+    server.answer = head.encode() + zipped
+    client = await connect(server, session=await borrow(**habits))
+    assert (await place(client)).id == "call-1"
+    (request,) = server.requests
+    lines = request.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+    assert b"content-type: application/json" in lines
+    assert b"accept: application/json" in lines
+    assert sum(line.startswith(b"user-agent: hamsa-async/") for line in lines) == 1
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "Transfer-Encoding", "Expect"])
+async def test_a_session_that_misdescribes_bodies_is_refused(borrow: Any, name: str) -> None:
+    """When the client is made: ours would be cut short, or begun before it is handed over."""
+    session = await borrow(headers={name: "100-continue"})
+    with pytest.raises(ConfigurationError, match=name.lower()):
+        HamsaClient(FAKE_API_KEY, session=session)
 
 
 async def test_a_small_pool_lowers_the_limit_and_says_so(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from hamsa_async import (
@@ -165,6 +166,21 @@ async def test_a_hundred_waits_share_one_sweep(
         ended = await asyncio.gather(*(client.conversations.wait(each) for each in ids))
     assert [conversation.id for conversation in ended] == ids
     assert (fake.requests[LIST], fake.requests[DETAIL]) == (2, 100)
+
+
+async def test_new_waits_do_not_hurry_the_sweeps(client: HamsaClient, fake: FakeHamsa) -> None:
+    """A pause that is for the API's sake holds for those who come meanwhile, too."""
+    client._poller.patience = attrs.evolve(QUICK, per_page=1000.0, unseen=1000.0, unseen_most=1000)
+    ids = await placed_many(client, 20)
+    waiting = [asyncio.create_task(client.conversations.wait(ids.pop()))]
+    await until(lambda: any(call.status for call in client._poller._calls.values()))
+    for each in ids:
+        waiting.append(asyncio.create_task(client.conversations.wait(each)))
+        await asyncio.sleep(0.005)
+    assert fake.requests[LIST] == 1
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_copies_of_a_client_share_its_poller(

@@ -23,6 +23,7 @@ from hamsa_async._wire import (
     encode,
     find_call_id,
     moment_after,
+    parse_call,
     retry_after,
 )
 from hamsa_async.errors import ConfigurationError
@@ -138,6 +139,32 @@ def test_what_is_nested_without_end_is_refused(codec: str) -> None:
         decode(b"[" * 200_000)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":{"id":"call-1","title":"half of an emoji: \\ud83d"}}',
+        b'\xef\xbb\xbf{"data":{"id":"call-1"}}',
+        b'{"data":{"id":"call-1","totalCost":NaN}}',
+    ],
+    ids=["surrogate", "byte order mark", "nan"],
+)
+def test_what_not_every_reader_takes_costs_no_id(body: bytes, codec: str) -> None:
+    """The faster reader is stricter, and a call that rang has an id."""
+    call = parse_call(Answer(status=200, headers={}, body=body))
+    assert call.id == "call-1"
+    assert call.title in {None, "half of an emoji: ?"}
+
+
+def test_characters_of_two_halves_stay_whole(codec: str) -> None:
+    """However they are written, also beside one that was cut."""
+    whole = b'{"a":"\\ud83d\\ude00 \xf0\x9f\x98\x80"}'
+    assert decode(whole) == {"a": "\U0001f600 \U0001f600"}
+    assert decode(whole[:-2] + b'\\uD83D","b":[1.5e300,-0.0,12345678901234567890]}') == {
+        "a": "\U0001f600 \U0001f600?",
+        "b": [1.5e300, -0.0, 12345678901234567890],
+    }
+
+
 @given(st.text())
 def test_a_part_of_a_path_stays_in_its_place(part: str) -> None:
     """What is no id never becomes another route."""
@@ -222,3 +249,19 @@ def test_looking_for_an_id_never_raises(body: bytes) -> None:
     """Whatever bytes a failed answer has."""
     found = find_call_id(Answer(status=500, headers={}, body=body))
     assert found is None or found
+
+
+@pytest.mark.parametrize(
+    ("said", "year"),
+    [
+        ("Sun, 01 Mar 2026 12:00:00 GMT", 2026),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Wed, 01 Jan 1969 00:00:00 GMT", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_a_servers_clock_that_cannot_be_is_none(said: str | None, year: int | None) -> None:
+    """`settle` looks an hour to each side of it."""
+    moment = wire.server_date({} if said is None else {"Date": said})
+    assert (moment and moment.year) == year

@@ -57,6 +57,17 @@ async def test_a_resumed_campaign_is_compared_too(world: Any, hamsa: Any) -> Non
         assert loaded.contract.missing == ("title",)
 
 
+@pytest.mark.usefixtures("greeting")
+async def test_a_campaign_that_is_done_misses_nothing(world: Any) -> None:
+    """Where nobody is left to be called, no column can be missing, nor a first row be shown."""
+    async with world.dialer() as dialer:
+        rows = [{**row, "name": "x", "city": "Dubai"} for row in world.rows(2)]
+        [event async for event in dialer.run(await dialer.load(world.campaign(), rows))]
+        loaded = await dialer.load(world.campaign())
+    assert loaded.contract.breaches == []
+    assert loaded.contract.first is None
+
+
 async def test_reserved_columns_reach_an_agent_that_asks(world: Any, hamsa: Any) -> None:
     """A column that only the dialer needs is passed on when the agent's texts name it."""
     await hamsa.voice_agents.update(FAKE_AGENT_ID, greeting_message="{{country}} {{contact_id}}")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -47,6 +48,12 @@ class CrashingJournal:
             return answer
 
         return call
+
+
+async def read(run: Any) -> None:
+    async with asyncio.timeout(60):
+        async for _ in run:
+            pass
 
 
 async def crash(world: Any, journal: Any, *, concurrency: int = 4) -> None:
@@ -125,6 +132,42 @@ async def test_a_crash_while_loading(world: Any, method: str, when: str) -> None
     assert world.fake.ledger.posts == 0
     run, _ = await world.run(world.rows(20))
     assert run.counts == {ContactState.PLACED: 20}
+    await world.judge(20)
+
+
+@pytest.mark.parametrize("nth", [1, 3])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("method", ["end_call", "settle_doubt", "note_look", "settle"])
+async def test_a_crash_around_what_becomes_of_calls(
+    world: Any, method: str, when: str, nth: int
+) -> None:
+    """After a crash while ends and doubts are written down, the next run settles all of them."""
+    world.calls_end()
+    for place in (2, 5, 7):
+        world.fake.faults.for_number(world.number(place), "drop_after", count=1)
+    for place in (3, 9):
+        world.fake.faults.for_number(world.number(place), "drop_before", count=1)
+    soon = {"look_every": timedelta(seconds=0.05), "settle_every": timedelta(seconds=0.1)}
+    settings = {"concurrency": 4, "lag": timedelta(seconds=1)}
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda *_: None)  # a dead process reports nothing
+    async with await SqliteJournal.open(world.path) as journal:
+        crashing = CrashingJournal(journal, method, when, nth)
+        dialer = world.dialer(journal=crashing, **soon)
+        await dialer.__aenter__()
+        run = dialer.run(world.campaign(**settings), world.rows(20))
+        with pytest.raises((Crash, asyncio.CancelledError)):
+            await read(run)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            if "dialer" in repr(task) or "_pull" in repr(task):
+                task.cancel()
+        await asyncio.sleep(0.05)
+    async with world.dialer(**soon) as dialer:
+        await read(dialer.run(world.campaign(**settings)))
+    rang = {ring.phone_number for ring in world.fake.ledger.rings}
+    states = world.states()
+    assert set(states.values()) <= {"done", "review"}
+    assert {number for number, state in states.items() if state == "done"} == rang
     await world.judge(20)
 
 

@@ -28,7 +28,7 @@ _EVERY_DAY: Final = "every_day"
 _LEAST_GAP: Final = 5  # minutes
 _ANYWHERE: Final = "anywhere"
 _CLOSED: Final = "closed"
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,39}")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SPAN: Final = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
 _PER: Final = re.compile(r"(\d+) (days|hours)")
 _REGION: Final = re.compile(r"[A-Z]{2}")
@@ -160,7 +160,9 @@ def _text(given: Any) -> str:
 
 def _name(given: Any) -> str:
     if not isinstance(given, str) or not _NAME.fullmatch(given):
-        raise ValueError("a name has small letters, digits and _ only, and starts with a letter")
+        raise ValueError(
+            "a name has small letters, digits and _ only, 40 at the most, and starts with a letter"
+        )
     return given
 
 

@@ -62,14 +62,16 @@ def read_policy(names: Iterable[str]) -> Policy:
     """The policy of several packs; the strictest wins.
 
     Raises:
-        ConfigurationError: See `find_pack`; or one is named twice, or none stands alone, or
-            `none` stands beside others.
+        ConfigurationError: See `find_pack`; or none is named, one is named twice, or none of
+            them stands alone.
     """
     packs = tuple(map(find_pack, names))
     given = [pack.name for pack in packs]
+    if not packs:
+        raise ConfigurationError(f"a policy is needed; there is: {', '.join(PACKS)}")
     if len(set(given)) < len(given):
         raise ConfigurationError("a policy is named twice")
     if not any(pack.stands_alone for pack in packs):
-        alone = ", ".join(given) or "nothing"
+        alone = ", ".join(given)
         raise ConfigurationError(f"{alone} only adds to another policy: name one besides")
     return Policy(packs)

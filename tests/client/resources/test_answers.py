@@ -210,6 +210,14 @@ def test_added_items_are_one_or_several() -> None:
     assert [item.id for item in read_made_items(answer({"id": "a"}))] == ["a"]
     assert [item.id for item in read_made_items(answer([{"id": "a"}, {"id": "b"}]))] == ["a", "b"]
     assert "$.data[0].id" in problem_of(read_made_items, answer([{}]))
+    assert "$.data[1]" in problem_of(read_made_items, answer([{"id": "a"}, "b"]))
+
+
+def test_one_odd_field_of_several_made_items_costs_no_id() -> None:
+    """They were made; the id of each is what the caller goes on with."""
+    odd = {"id": "b", "createdAt": "soon"}
+    first, second = read_made_items(answer([{"id": "a"}, odd]))
+    assert (first.id, second.id, second.extra) == ("a", "b", {"createdAt": "soon"})
 
 
 def test_an_answer_without_data() -> None:

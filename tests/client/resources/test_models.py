@@ -1,9 +1,11 @@
 """Every model takes what the API may send, and loses none of it."""
 
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -12,7 +14,8 @@ from hypothesis import given, settings
 from sending import as_sent, back, sent_object
 
 import hamsa_async.models
-from hamsa_async._converter import camel_case, converter
+from hamsa_async import ResponseSchemaError
+from hamsa_async._converter import camel_case, converter, structure
 from hamsa_async.models import AgentDetails, CalendarTools, Call, ToolSwitches
 
 MODELS = sorted(
@@ -103,6 +106,35 @@ def test_repr_shows_no_secret_and_no_number(kind: Any) -> None:
     value = converter.structure(poisoned(kind), kind)
     assert SECRET not in repr(value)
     assert "971501234567" not in repr(value)
+
+
+ODD = (
+    5,
+    1.5,
+    True,
+    "text",
+    [1, [2]],
+    {"a": {"b": 1}},
+    {"transcription": 5},
+    {"outcomeResult": [1]},
+)
+
+
+@pytest.mark.parametrize("kind", MODELS, ids=lambda kind: kind.__name__)
+def test_what_a_model_works_out_survives_any_field(kind: Any) -> None:
+    """Leaves are taken as they came: a property meets them, and no raw error comes of it."""
+    properties = [name for name in dir(kind) if isinstance(getattr(kind, name), property)]
+    for field, odd in itertools.product(attrs.fields(kind), ODD):
+        needed = {camel_case(each.alias): "x" for each in attrs.fields(kind) if _is_needed(each)}
+        with suppress(ResponseSchemaError):
+            value = structure({**needed, camel_case(field.alias): odd}, kind, at="$")
+            for name in [*properties, "__repr__"]:
+                got = getattr(value, name)
+                assert name != "__repr__" or got()
+
+
+def _is_needed(field: "attrs.Attribute[Any]") -> bool:
+    return field.default is attrs.NOTHING
 
 
 def test_both_ages_of_the_agent_are_models() -> None:

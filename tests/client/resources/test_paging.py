@@ -8,6 +8,7 @@ import pytest
 
 from hamsa_async import ConfigurationError, Page, Pages
 from hamsa_async._operations import Paging
+from hamsa_async.models import AgentDetails
 
 
 @attrs.frozen
@@ -135,7 +136,18 @@ async def test_a_page_keeps_rows_that_were_there_before() -> None:
     assert pages == [["b", "a"], ["a", "z"], ["y"]]
 
 
-async def test_rows_without_an_id_are_told_apart_by_what_they_show() -> None:
+@pytest.mark.parametrize("row_id", [None, "", [7]])
+async def test_rows_without_an_id_whose_repr_is_the_same(row_id: Any) -> None:
+    """A model's `repr` shows a part of it; no row is lost for that, whatever stands as its id."""
+    agents = [
+        AgentDetails(id=row_id, agent_name="Sara", greeting_message=text) for text in ("one", "two")
+    ]
+    assert repr(agents[0]) == repr(agents[1])
+    pages: Pages[Any] = of(Server(lambda counts: agents if counts["page"] == 1 else []))
+    assert [agent.greeting_message async for agent in pages] == ["one", "two"]
+
+
+async def test_rows_without_an_id_are_told_apart_by_what_they_have() -> None:
     """They cannot loop either."""
     server = Server(lambda _: [Row(None, "a"), Row(None, "b")], total=1000)
     assert [row.text async for row in of(server)] == ["a", "b"]
