@@ -59,7 +59,7 @@ async def test_a_resumed_campaign_is_compared_too(world: Any, hamsa: Any) -> Non
 
 @pytest.mark.usefixtures("greeting")
 async def test_where_nobody_is_to_be_called_nothing_is_missing(world: Any) -> None:
-    """A resumed campaign that has called everybody misses no column, and shows no first row."""
+    """A campaign with nobody left to call misses no column, and shows no first row."""
     async with world.dialer() as dialer:
         rows = [{**row, "name": "x", "city": "Dubai", "dnc": "yes"} for row in world.rows(2)]
         await dialer.load(world.campaign(), rows)

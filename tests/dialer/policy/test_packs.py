@@ -268,7 +268,7 @@ def test_the_next_moment_is_one_at_which_all_rules_allow() -> None:
     ("names", "words"),
     [
         (["gulf_courtesy"], "only adds to another"),
-        ([], "only adds"),
+        ([], "a policy is needed"),
         (["none", "none"], "named twice"),
         (["mars"], "there is no policy 'mars'; there is: ae_telemarketing"),
         (["nowhere.toml"], "No such file"),
