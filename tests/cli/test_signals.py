@@ -158,7 +158,8 @@ def test_ignored_signals_stay_ignored(serve: Any, dial_at: Any, contacts: Any, t
 def test_waiting_for_a_deferred_contact(dial: Any, contacts: Any, tools: Any) -> None:
     """Without `--no-wait` a run says until when it waits; a signal ends the waiting."""
     run = dial.start(contacts("phone_number,not_before\n+971501000001,2999-01-01T00:00:00Z\n"))
-    assert "waiting until 2999-01-01 00:00:00 UTC (not_before)" in run.stderr.readline()
+    says = "waiting until 2999-01-01 00:00:00 UTC (not_before)"
+    tools.until(lambda: says in run.stderr.readline(), run)
     run.send_signal(signal.SIGINT)
     tools.finished(run).ends(130)
     assert dial.counts() == {"deferred": 1}

@@ -18,6 +18,12 @@ STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 GOODBYE = "شكرًا، مع السلامة."
 
 
+@pytest.fixture
+def server(lasting: Any) -> Any:
+    """Calls that are waited for have not ended."""
+    return lasting
+
+
 def plain(text: str) -> str:
     return STEERING.sub("", text).replace("\r", "")
 
