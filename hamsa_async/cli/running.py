@@ -261,6 +261,12 @@ class _Work:
 
 def _tell_about_list(loaded: Loaded) -> None:
     console = people()
+    if loaded.campaign.webhook_url is not None and loaded.agent.webhook_url:
+        console.print(
+            "the agent has a webhook of its own, which may not be told of these calls:"
+            " --webhook-url may take its place",
+            style="yellow",
+        )
     if loaded.columns is not None:
         tell_about_columns(loaded.columns)
     tell_about_contract(loaded.agent, loaded.contract)

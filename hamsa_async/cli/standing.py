@@ -11,6 +11,7 @@ from rich.text import Text
 from hamsa_async.cli.board import clock, counts_table
 from hamsa_async.dialer import ContactState, SqliteJournal
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
+from hamsa_async.dialer.machine import Asked
 from hamsa_async.dialer.report import MEANINGS
 
 
@@ -27,6 +28,9 @@ class Standing:
     reasons: Mapping[tuple[ContactState, str], int]
     outcomes: Mapping[tuple[ContactState, str], int]
     next_at: datetime | None
+    asked: Asked | None
+    """What another process asked of whoever dials it."""
+
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
 
@@ -58,6 +62,7 @@ class Standing:
                 {"state": state, "outcome": outcome, "count": count}
                 for (state, outcome), count in self.outcomes.items()
             ],
+            "asked": self.asked,
             "others_known_since": None
             if self.others_known_since is None
             else self.others_known_since.isoformat(),
@@ -78,6 +83,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         reasons=await journal.reasons(record.id),
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
+        asked=await journal.asked(record.id),
         others_known_since=(await journal.looked())[0],
     )
 
@@ -99,6 +105,8 @@ def standing_table(standing: Standing) -> RenderableType:
 
 def _activity(standing: Standing) -> str:
     run = standing.last_run
+    if standing.running and standing.asked is Asked.PAUSE:
+        return "is paused: hamsa campaign resume lets it go on"
     if standing.running:
         if run is None or run.ended_at is not None:
             return "is being loaded"

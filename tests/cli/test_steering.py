@@ -17,6 +17,9 @@ def test_pause_resume_and_stop(dial: Any, contacts: Any, tools: Any) -> None:
     tools.until(lambda: dial.server.ring_count() >= at_first + 3, run)
     assert "paused" in steer("pause").err
     tools.until(lambda: "paused by another process" in run.stderr.readline(), run)
+    assert dial.status()["asked"] == "pause"
+    shown = dial.command("campaign", "status", "eid", "--journal", dial.journal).ends(0)
+    assert "is paused" in shown.out
     before = dial.server.ring_count()
     tools.pause()
     assert dial.server.ring_count() <= before
