@@ -75,6 +75,7 @@ async def look(
     bound: Container[str],
     placed: Mapping[str, datetime],
     now: Callable[[], datetime] = _now,
+    step: timedelta | None = None,
 ) -> Look:
     """Look for the call of an attempt whose outcome is unknown. Only reads.
 
@@ -84,6 +85,8 @@ async def look(
         bound: Ids of calls that belong to other attempts: they are not read in detail.
         placed: Ids of calls that were placed, of which one may be a control; see `Doubt.later`.
         now: Our clock.
+        step: Widen what is read to whole steps of time, so that looks for attempts of about the
+            same time ask the same questions, which `calls` may answer from one reading.
 
     Raises:
         HamsaError: A read failed; nothing is concluded.
@@ -92,6 +95,8 @@ async def look(
     taken = doubt.taken_in(ahead or 0.0)
     later = doubt.later(placed)
     span = to_look_at(taken, later.values(), ahead or 0.0)
+    if step is not None:
+        span = span.outward(step)
     named = await _named(calls, doubt)
     reading = await _read(calls, span)
     rows = reading.rows()

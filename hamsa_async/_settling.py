@@ -11,7 +11,7 @@ import enum
 import functools
 import re
 from collections.abc import Callable, Container, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 import attrs
@@ -24,6 +24,7 @@ from hamsa_async.models.calls import Call, Evidence
 from hamsa_async.models.conversations import Conversation, ConversationSummary
 
 WIDER: Final = timedelta(hours=1)
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 """By how much a look is wider, on each side, than the time of the request."""
 
 SLACK: Final = timedelta(minutes=1)
@@ -49,6 +50,15 @@ class Span:
     def wider(self, by: timedelta) -> Self:
         """The same, wider on each side."""
         return attrs.evolve(self, begin=self.begin - by, end=self.end + by)
+
+    def outward(self, step: timedelta) -> "Span":
+        """The span that reaches to the next whole step on each side, counted from 1970."""
+        end = self.end - (self.end - _EPOCH) % step
+        return attrs.evolve(
+            self,
+            begin=self.begin - (self.begin - _EPOCH) % step,
+            end=end if end == self.end else end + step,
+        )
 
     def halves(self) -> "tuple[Span, Span] | None":
         """Both halves; `None` for a span that the API, which counts milliseconds, cannot cut.

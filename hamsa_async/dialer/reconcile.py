@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from hamsa_async._looking import look
+from hamsa_async._looking import CallReads, look
 from hamsa_async._settling import (
     Absence,
     Doubt,
@@ -32,13 +32,15 @@ from hamsa_async.dialer.journal.records import DoubtRecord, Verdict
 from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL
 from hamsa_async.errors import CampaignError, DialerError, HamsaError
-from hamsa_async.models import Call, Conversation
+from hamsa_async.models import Call, Conversation, ConversationSummary, Page
 
 LAG: Final = timedelta(minutes=15)
 """How late the list may show a call: what lies between two looks that absence is believed on."""
 
 LOOK_EVERY: Final = timedelta(seconds=60)
 """How often a doubt is looked into."""
+
+_STEP: Final = timedelta(minutes=15)  # of what is read for each, so that it serves many
 
 NOT_SEEN: Final = "not_seen"
 """The evidence where two looks agree that there was no call."""
@@ -157,8 +159,10 @@ class Reconciler:
 
     async def look(self, *, review: bool = False) -> None:
         """Look into each doubt once; with `review`, also into those left to a person."""
-        for record in await self._unknown(review=review):
-            await self._look_into(record)
+        records = await self._unknown(review=review)
+        calls = _OneReading(self._api)  # after them: what it reads is younger than each doubt
+        for record in records:
+            await self._look_into(record, calls)
         await self._count()
 
     async def _count(self) -> None:
@@ -176,8 +180,8 @@ class Reconciler:
         records = await self._journal.doubts(self._id)
         return [record for record in records if review or record.state is AttemptState.UNKNOWN]
 
-    async def _look_into(self, record: DoubtRecord) -> None:
-        settled = await see(self._journal, self._api, record, lag=self._lag, now=self._clock)
+    async def _look_into(self, record: DoubtRecord, calls: CallReads) -> None:
+        settled = await see(self._journal, calls, record, lag=self._lag, now=self._clock)
         if settled is None:
             return
         verdict = self._verdict(record, settled)
@@ -220,9 +224,43 @@ class Reconciler:
         return self._clock() >= record.looked_at + 2 * self._lag + self._every
 
 
+class _OneReading:
+    """The list, each part of it read once: many doubts of a crash are of about the same time."""
+
+    def __init__(self, api: ConversationsApi) -> None:
+        self._api = api
+        self._pages: dict[tuple[datetime, datetime, int, int], Page[ConversationSummary]] = {}
+
+    def list(self, *, start_time: datetime, end_time: datetime, page_size: int) -> "_Part":
+        return _Part(self._pages, self._api, (start_time, end_time, page_size))
+
+    async def get(self, conversation_id: str) -> Conversation:
+        return await self._api.get(conversation_id)
+
+
+class _Part:
+    def __init__(
+        self,
+        pages: dict[tuple[datetime, datetime, int, int], Page[ConversationSummary]],
+        api: ConversationsApi,
+        asked: tuple[datetime, datetime, int],
+    ) -> None:
+        self._pages = pages
+        self._api = api
+        self._asked = asked
+
+    async def page(self, number: int) -> Page[ConversationSummary]:
+        key = (*self._asked, number)
+        if key not in self._pages:
+            begin, end, size = self._asked
+            part = self._api.list(start_time=begin, end_time=end, page_size=size)
+            self._pages[key] = await part.page(number)
+        return self._pages[key]
+
+
 async def see(
     journal: Journal,
-    api: ConversationsApi,
+    calls: CallReads,
     record: DoubtRecord,
     *,
     lag: timedelta,
@@ -240,7 +278,7 @@ async def see(
     bound = await journal.bound_calls(record.phone_number, record.attempt_id)
     later = await journal.later_calls(record.ended_at)
     try:
-        seen = await look(api, doubt, bound=bound, placed=later, now=now)
+        seen = await look(calls, doubt, bound=bound, placed=later, now=now, step=_STEP)
     except DialerError:
         raise
     except HamsaError:

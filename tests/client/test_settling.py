@@ -230,6 +230,9 @@ def test_a_clock_that_steps_back_during_the_request() -> None:
 def test_a_look_goes_an_hour_further_and_as_far_as_a_control() -> None:
     """A control that nobody reads shows nothing."""
     assert to_look_at(TAKEN, [], 0.0) == TAKEN.wider(HOUR)
+    quarters = Span(begin=NOON + MINUTE, end=NOON + 31 * MINUTE).outward(15 * MINUTE)
+    assert quarters == Span(begin=NOON, end=NOON + 45 * MINUTE)
+    assert quarters.outward(15 * MINUTE) == quarters
     assert to_look_at(TAKEN, [NOON + 2 * MINUTE, NOON + 9 * HOUR], 0.0).end == NOON + HOUR * 31 / 30
     assert to_look_at(TAKEN, [NOON + 9 * HOUR], 60.0).end == NOON + 10 * HOUR + MINUTE
 

@@ -115,9 +115,9 @@ def test_an_unknown_country_is_a_wrong_argument(country: str) -> None:
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing without phonenumbers names the command that installs it."""
     monkeypatch.setitem(sys.modules, "phonenumbers", None)
-    monkeypatch.delitem(sys.modules, "hamsa_async.dialer.numbers")
+    monkeypatch.delitem(sys.modules, "hamsa_async.dialer.needs")
     with pytest.raises(ConfigurationError, match=r"pip install 'hamsa-async\[dialer\]'"):
-        importlib.import_module("hamsa_async.dialer.numbers")
+        importlib.import_module("hamsa_async.dialer.needs")
 
 
 _NUMBERISH = st.text(alphabet="0123456789٠٩۰۹²①+-. ()/,;#*xXeE='\"\u200e\u200f\u00a0\ud800أ")
