@@ -89,7 +89,7 @@ class Observer:
         self._rowless: Counter[str] = Counter()
         self._failed = False
         self.changed: Callable[[], None] = _nothing
-        self.looked = asyncio.Event()
+        self.looked: asyncio.Event = asyncio.Event()
 
     @property
     def live(self) -> int:

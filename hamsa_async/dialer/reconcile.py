@@ -103,11 +103,11 @@ class Reconciler:
         self._every = every
         self._something = asyncio.Event()
         self._more = False
-        self.unknown = 0
+        self.unknown: int = 0
         """How many attempts are unknown, as far as was seen; those for review are not."""
         self.changed: Callable[[], None] = _nothing
         self.found: Callable[[str], None] = _nothing_found
-        self.looked = asyncio.Event()
+        self.looked: asyncio.Event = asyncio.Event()
 
     def lost(self) -> None:
         """There is one more doubt."""
