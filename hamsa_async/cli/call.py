@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Final
 
 import attrs
@@ -12,20 +13,32 @@ from cyclopts import Parameter
 from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import (
     caller_is_needed,
+    find_journal,
     read_country,
     read_from_number,
     read_number,
     read_params,
 )
 from hamsa_async.cli.exits import Exit, after_call
-from hamsa_async.cli.output import complain, counted, people, print_json, results
+from hamsa_async.cli.output import complain, counted, people, print_json, results, visible
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.waiting import Waited, conversation_as_json, print_end, wait_for
 from hamsa_async.client import HamsaClient
-from hamsa_async.dialer import HAMSA_DEFAULT
-from hamsa_async.errors import Certainty, ConfigurationError, HamsaError, OutcomeUnknownError
+from hamsa_async.dialer import HAMSA_DEFAULT, Dialer
+from hamsa_async.dialer.journal.dialing import CANCELLED, DNC, GAP
+from hamsa_async.dialer.journal.records import Barred, Settlement
+from hamsa_async.dialer.machine import IN_DOUBT
+from hamsa_async.dialer.runner import lost, settlement_of
+from hamsa_async.dialer.single import SingleCall, not_placed, placed, single_call
+from hamsa_async.errors import (
+    Certainty,
+    ConfigurationError,
+    HamsaError,
+    JournalError,
+    OutcomeUnknownError,
+)
 from hamsa_async.instrumentation import AttemptSettled, Event
-from hamsa_async.models import CallRequest
+from hamsa_async.models import Call, CallRequest
 
 _FAKE_CALL: Final = (3.0, 6.0)  # seconds: long enough to be seen, short enough to be waited for
 _AROUND: Final = timedelta(minutes=5)  # by which our clock and the server's may differ
@@ -42,16 +55,20 @@ async def call(
     country: str | None = None,
     wait: bool = False,
     timeout: float | None = None,  # noqa: ASYNC109 - an option of the command
+    journal: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
     fake: bool = False,
 ) -> Exit:
     """Call one number, once.
 
-    It keeps no journal and asks none: no rule, no do-not-call list and no minimum gap holds it.
+    It is written down in the journal. A number is not called that is on its do-not-call list,
+    that has an open call in any campaign, or that was called less than an hour ago. No policy
+    holds it: calling hours are yours to keep.
 
-    Ends with 0 when the API took the call, 2 or 3 when it did not, 4 when it may have rung. With
-    --wait: 0 when somebody spoke, 3 when it ended as FAILED or NO_ANSWER, 4 when it was not seen
-    to end, 130 when it was interrupted, while the call goes on.
+    Ends with 0 when the API took the call, 2 or 3 when it did not, 4 when it may have rung, 7
+    when the number may not be called yet. With --wait: 0 when somebody spoke, 3 when it ended as
+    FAILED or NO_ANSWER, 4 when it was not seen to end, 130 when it was interrupted, while the
+    call goes on.
 
     Args:
         number: Whom to call: +971..., or a local number with --country.
@@ -61,6 +78,7 @@ async def call(
         country: The country (`AE`) of numbers that are written without their country code.
         wait: Show how it goes on until it has ended, then its outcome and transcript.
         timeout: The most seconds to wait; else the agent's longest call and two minutes.
+        journal: The file that remembers who was called; by default one of yours.
         as_json: Print one JSON document on stdout.
         fake: Call nobody: an embedded fake server takes the call.
     """
@@ -69,7 +87,9 @@ async def call(
     to_number = read_number(number, what="the number", country=country)
     params = read_params(param)
     _check_waiting(timeout, wait=wait)
-    async with _server(fake=fake) as server:
+    if fake and journal is not None:
+        raise ConfigurationError("--fake makes its own journal: leave out --journal")
+    async with _server(journal, fake=fake) as server:
         wanted = CallRequest(
             to_number=to_number,
             voice_agent_id=_needed(agent or server.agent),
@@ -84,11 +104,14 @@ async def call(
 
         async with HamsaClient(server.key, base_url=server.url, hooks=[hook]) as client:
             caller_is_needed(from_number, loopback=client.config.is_loopback)
-            end = await _place(client, wanted, settled)
-            _tell_placed(end, wanted, as_json=as_json, wait=wait)
-            if not wait or end.call_id is None:
-                return _finish(end, wanted, as_json=as_json)
-            waited = await _wait(client, end.call_id, timeout)
+            async with Dialer(client, journal=server.journal) as dialer:
+                async with single_call(dialer.journal) as single:
+                    end = await _guarded(client, single, wanted, settled)
+                _tell_placed(end, wanted, as_json=as_json, wait=wait)
+                if not wait or end.call_id is None or end.error is not None:
+                    return _finish(end, wanted, as_json=as_json)
+                waited = await _wait(client, end.call_id, timeout)
+                waited = await _write_end(single, waited)
     return _finish_waiting(end, waited, wanted, as_json=as_json)
 
 
@@ -96,28 +119,36 @@ async def call(
 class _Server:
     """Whom to ask, and with what. `None`: what the environment says."""
 
+    journal: Path
     key: str | None = None
     url: str | None = None
     agent: str | None = None
 
 
 @contextlib.asynccontextmanager
-async def _server(*, fake: bool) -> AsyncIterator[_Server]:
+async def _server(journal: Path | None, *, fake: bool) -> AsyncIterator[_Server]:
     """The server of the environment, or a fake of our own for as long as the call takes."""
     if not fake:
-        yield _Server()
+        yield _Server(journal=find_journal(journal, make_folder=True))
         return
     # The fake and its server are a third of what there is to import, and only needed here.
+    from hamsa_async.cli.running import temporary_folder  # noqa: PLC0415
     from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa  # noqa: PLC0415
 
-    async with FakeHamsa(
-        agents=None,
-        latency=(0.05, 0.4),
-        call_seconds=_FAKE_CALL,
-        outcome_lag=_FAKE_LAG,
-        outcomes={"COMPLETED": 1},
-    ) as server:
-        yield _Server(key=FAKE_API_KEY, url=server.base_url, agent=FAKE_AGENT_ID)
+    with temporary_folder() as folder:
+        async with FakeHamsa(
+            agents=None,
+            latency=(0.05, 0.4),
+            call_seconds=_FAKE_CALL,
+            outcome_lag=_FAKE_LAG,
+            outcomes={"COMPLETED": 1},
+        ) as server:
+            yield _Server(
+                journal=folder / "journal.db",
+                key=FAKE_API_KEY,
+                url=server.base_url,
+                agent=FAKE_AGENT_ID,
+            )
         people().print(
             f"the fake server's own ledger: {counted(len(server.ledger.rings), 'ring')};"
             " no phone rang",
@@ -179,6 +210,18 @@ async def _wait(client: HamsaClient, call_id: str, seconds: float | None) -> Wai
     return await wait_for(client, call_id, seconds=seconds)
 
 
+async def _write_end(single: SingleCall, waited: Waited) -> Waited:
+    """Write down what was seen; it is shown also where that fails."""
+    if waited.conversation is None:
+        return waited
+    try:
+        await single.end(waited.conversation)
+    except JournalError as error:
+        said = f"the call has ended, which could not be written down; {error}"
+        return attrs.evolve(waited, error=said, exit_code=Exit.UNKNOWNS)
+    return waited
+
+
 def _finish_waiting(end: _End, waited: Waited, wanted: CallRequest, *, as_json: bool) -> Exit:
     if waited.conversation is not None and not as_json:
         print_end(waited.conversation)
@@ -193,42 +236,107 @@ def _finish_waiting(end: _End, waited: Waited, wanted: CallRequest, *, as_json: 
     )
 
 
-async def _place(client: HamsaClient, wanted: CallRequest, settled: list[AttemptSettled]) -> _End:
-    """Place a call. After a signal what has begun gets the client's grace period to settle."""
-    placing = asyncio.ensure_future(
-        client.voice_agents.call(
-            to_number=wanted.to_number,
-            voice_agent_id=wanted.voice_agent_id,
-            from_number=wanted.from_number,
-            params=wanted.params,
-        )
-    )
+async def _guarded(
+    client: HamsaClient, single: SingleCall, wanted: CallRequest, settled: list[AttemptSettled]
+) -> _End:
+    """Place a call between its intent and its result, both durable.
+
+    After a signal what has begun gets the client's grace period to settle.
+    """
+    placing: asyncio.Future[Call] | None = None
 
     def stop(name: str) -> None:
-        placing.cancel()
-        complain(f"{name}: a request that has left may still be answered (Ctrl-C ends at once)")
+        if placing is not None and not placing.done():
+            placing.cancel()
+            complain(f"{name}: a request that has left may still be answered (Ctrl-C ends at once)")
 
     with (
         INTERRUPTIONS.told_to(stop),
         INTERRUPTIONS.ends_with(f"ended at once; {_look(datetime.now(UTC))}", Exit.UNKNOWNS),
     ):
-        try:
-            placed = await placing
-        except HamsaError as error:
-            return _End(
-                certainty=error.certainty,
-                status=error.status,
-                error=_in_words(error),
-                exit_code=after_call(error),
+        barred = await single.intend(wanted.to_number)
+        if barred is not None:
+            return _barred(barred)
+        if INTERRUPTIONS.heard:  # nothing has left, and nothing will
+            end, settlement = _after_signal(None)
+        else:
+            placing = asyncio.ensure_future(
+                client.voice_agents.call(
+                    to_number=wanted.to_number,
+                    voice_agent_id=wanted.voice_agent_id,
+                    from_number=wanted.from_number,
+                    params=wanted.params,
+                    reference=single.attempt_id,
+                )
             )
-        except asyncio.CancelledError:
-            await client.aclose()
-            return _after_signal(settled[-1] if settled else None)
-    return _End(
+            end, settlement = await _placed(client, single, placing, settled)
+        try:
+            await single.settle(settlement)
+        except JournalError as error:
+            return _not_written(end, error)
+    return end
+
+
+def _not_written(end: _End, error: JournalError) -> _End:
+    """The result is known and not durable: the journal will take the attempt for unknown."""
+    if end.certainty is Certainty.UNKNOWN:
+        return attrs.evolve(end, error=f"{end.error}; {error}")
+    if end.call_id is None:
+        return attrs.evolve(end, error=f"nothing was dialed; {error}", exit_code=Exit.CANNOT)
+    return attrs.evolve(
+        end, error=f"call {end.call_id} is placed; {error}", exit_code=Exit.UNKNOWNS
+    )
+
+
+async def _placed(
+    client: HamsaClient,
+    single: SingleCall,
+    placing: "asyncio.Future[Call]",
+    settled: list[AttemptSettled],
+) -> tuple[_End, Settlement]:
+    """What became of the request, for people and for the journal."""
+    try:
+        call = await placing
+    except HamsaError as error:
+        end = _End(
+            certainty=error.certainty,
+            status=error.status,
+            error=_in_words(error),
+            exit_code=after_call(error),
+        )
+        return end, settlement_of(error, own_agent=True)
+    except asyncio.CancelledError:
+        await client.aclose()
+        return _after_signal(settled[-1] if settled else None)
+    except Exception as error:
+        await single.settle(lost(type(error).__name__))
+        raise
+    end = _End(
         certainty=Certainty.PLACED,
-        call_id=placed.id,
-        status=placed.status,
+        call_id=call.id,
+        status=call.status,
         exit_code=Exit.DONE,
+    )
+    return end, placed(call.id, call)
+
+
+def _barred(barred: Barred) -> _End:
+    """Say which rule bars a number, and the way out."""
+    name = None if barred.campaign is None else visible(barred.campaign)
+    until = None if barred.until is None else f"{barred.until:%Y-%m-%d %H:%M:%S} UTC"
+    if barred.reason == DNC:
+        text = "the number is on the do-not-call list (hamsa dnc check says who put it there)"
+    elif barred.reason == GAP:
+        text = f"the number was called less than an hour ago (minimum gap): call after {until}"
+    elif barred.state in IN_DOUBT:
+        text = f"a call to the number may have rung: settle it with hamsa campaign reconcile {name}"
+    else:
+        whose = "by others" if name is None else f"of campaign {name}"
+        text = f"a call to the number is open ({whose}): try again when it has ended"
+    return _End(
+        certainty=Certainty.NOT_SENT,
+        error=f"not called: {text}",
+        exit_code=Exit.CANNOT if barred.reason == DNC else Exit.NOTHING_NOW,
     )
 
 
@@ -250,23 +358,27 @@ def _look(begun_at: datetime) -> str:
     )
 
 
-def _after_signal(event: AttemptSettled | None) -> _End:
+def _after_signal(event: AttemptSettled | None) -> tuple[_End, Settlement]:
     """What the client still heard of a call whose caller was stopped."""
     if event is None:
-        return _End(
+        end = _End(
             certainty=Certainty.NOT_SENT,
             error="interrupted; nothing was sent",
             exit_code=Exit.INTERRUPTED,
         )
-    placed = event.certainty is Certainty.PLACED
-    return _End(
+        return end, not_placed(end.certainty, CANCELLED)
+    is_placed = event.certainty is Certainty.PLACED and event.call_id is not None
+    end = _End(
         certainty=event.certainty,
         call_id=event.call_id,
         status=event.status,
-        error=None if placed else _in_words(event.error),
+        error=None if is_placed else _in_words(event.error),
         exit_code=Exit.DONE
-        if placed
+        if is_placed
         else Exit.UNKNOWNS
         if event.certainty is Certainty.UNKNOWN
         else Exit.INTERRUPTED,
     )
+    if is_placed and event.call_id is not None:
+        return end, placed(event.call_id)
+    return end, not_placed(event.certainty, CANCELLED)

@@ -127,7 +127,7 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
         live_calls=read_live_calls(options.live_calls or "none", None),
         retries=read_retries(options.retry) or (),  # an hour is long for a demonstration
     )
-    with _temporary_folder() as folder, _example() as example:
+    with temporary_folder() as folder, _example() as example:
         async with (
             FakeHamsa(agents=None, latency=(0.05, 0.4), call_seconds=(0.5, 3.0)) as fake,
             _client(options, FAKE_API_KEY, fake.base_url) as client,
@@ -147,7 +147,7 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
 
 
 @contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """A folder that is gone afterwards, also when the process ends at once."""
     folder = Path(tempfile.mkdtemp(prefix="hamsa-fake-"))
     try:

@@ -21,6 +21,9 @@ from hamsa_async.errors import ConfigurationError
 HAMSA_DEFAULT: Final = "hamsa-default"
 """As `from_number`: take the API's own fallback number, knowingly. It is a foreign one."""
 
+SINGLE_CALLS: Final = "hamsa-call"
+"""The campaign in which a journal keeps single calls. It has no list, and is never run."""
+
 LIVE_CALLS: Final = 10
 """The most live calls, where nothing else is said."""
 
@@ -146,6 +149,9 @@ class Campaign:
     """The most attempts that a contact gets, the first one included."""
 
     def __attrs_post_init__(self) -> None:
+        if self.name == SINGLE_CALLS:
+            msg = f"the name {SINGLE_CALLS} is that of single calls (hamsa call): choose another"
+            raise ConfigurationError(msg)
         self._check_params()
         self.read_policy()
         if not all(map(_is_caller, self.callers)):

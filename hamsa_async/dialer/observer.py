@@ -144,7 +144,7 @@ class Observer:
         conversation = await self._read(call)
         if conversation is None or not conversation.has_ended:
             return False
-        await self._end(call, _end_of(call, None, conversation, self._clock()))
+        await self._end(call, end_of(call, None, conversation, self._clock()))
         return True
 
     async def _open_calls(self) -> Sequence[OpenCall]:
@@ -179,14 +179,14 @@ class Observer:
         if row is not None and row.has_ended:
             conversation = await self._read(call)
             if self._is_whole(row, conversation) or overdue:
-                await self._end(call, _end_of(call, row, conversation, self._clock()))
+                await self._end(call, end_of(call, row, conversation, self._clock()))
             return
         if row is None:
             self._rowless[call.call_id] += 1
         if overdue or (row is None and self._rowless[call.call_id] % _LOOKS_WITHOUT_ROW == 0):
             conversation = await self._read(call)
             if conversation is not None and conversation.has_ended:
-                await self._end(call, _end_of(call, None, conversation, self._clock()))
+                await self._end(call, end_of(call, None, conversation, self._clock()))
             elif overdue:
                 await self._end(
                     call, CallEnd(call_id=call.call_id, outcome=UNSEEN, ended_at=call.ends_by)
@@ -258,12 +258,13 @@ def _spans(calls: Iterable[OpenCall]) -> list[_Span]:
     return spans
 
 
-def _end_of(
+def end_of(
     call: OpenCall,
     row: ConversationSummary | None,
     conversation: Conversation | None,
     now: datetime,
 ) -> CallEnd:
+    """How a call ended, of what was read about it."""
     status = (conversation.status if conversation is not None else None) or (row and row.status)
     duration = conversation.call_duration if conversation is not None else None
     cost = conversation.extra.get("totalCost") if conversation is not None else None

@@ -437,7 +437,7 @@ class Runner:
             await self._after_error(dial, error)
         except Exception as error:
             if dial.step is _Step.INTENDED:
-                await self._settle(dial, _lost(type(error).__name__))
+                await self._settle(dial, lost(type(error).__name__))
             raise
         else:
             await self._settle(dial, self._placed(dial, call))
@@ -476,14 +476,14 @@ class Runner:
                 if event is not None:
                     self._tell(event)
             elif dial.step is _Step.INTENDED:
-                await self._settle(dial, _lost("cancelled"))
+                await self._settle(dial, lost("cancelled"))
 
     async def _after_error(self, dial: _Dial, error: HamsaError) -> None:
         if dial.step is not _Step.INTENDED:
             # Without an intent nothing was tried: the client is closed, or refuses to serve.
             self._end(Finish(ending=Ending.HALTED, reason=_words(error)))
             return
-        end = _end_of(error, own_agent=dial.candidate.agent_id is not None)
+        end = settlement_of(error, own_agent=dial.candidate.agent_id is not None)
         await self._settle(dial, end)
         if ends_campaign(error) and end.happening is not Happening.REFUSED:
             self._end(Finish(ending=Ending.HALTED, reason=_words(error)))
@@ -544,11 +544,12 @@ class AttemptIds:
         return f"att_{time.time_ns() // 1_000_000:012x}{self._run}{next(self._count):08x}"
 
 
-def _lost(reason: str) -> Settlement:
+def lost(reason: str) -> Settlement:
+    """The end of an attempt of which nothing is proven."""
     return Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=reason)
 
 
-def _end_of(error: HamsaError, *, own_agent: bool) -> Settlement:
+def settlement_of(error: HamsaError, *, own_agent: bool) -> Settlement:
     """What an error means for the attempt and its contact.
 
     An agent that is missing ends the campaign, unless it is the row's own.

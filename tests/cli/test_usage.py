@@ -32,6 +32,7 @@ WRONG = [
     ("fake --faults /nowhere.json", "/nowhere.json", ""),
     ("fake --port 99999999", "99999999", ""),
     ("campaign run --fake --journal x.db", "leave out --journal", ""),
+    ("call +971500000001 --fake --journal x.db", "leave out --journal", ""),
     ("campaign run --yes", "--name is needed", ""),
     ("campaign run --name  --yes", "a campaign's name must be printable", ""),
     ("agents show", "ID is needed", "hamsa agents show --help"),
@@ -170,7 +171,9 @@ def test_help_of_the_others(typed: Any, monkeypatch: pytest.MonkeyPatch, command
     assert max(map(len, out.splitlines())) <= 80
 
 
-def test_help_of_call_says_what_does_not_hold_it(typed: Any) -> None:
-    """Whoever keeps a do-not-call list must not think that a single call asks it."""
+def test_help_of_call_says_what_holds_it(typed: Any) -> None:
+    """A single call asks the do-not-call list, and no policy."""
     _, out, _ = typed("call", "--help")
-    assert "no do-not-call list" in " ".join(out.split())
+    said = " ".join(out.split())
+    assert "do-not-call list" in said
+    assert "No policy holds it" in said

@@ -107,6 +107,7 @@ def test_not_ended_in_time(dial: Any) -> None:
 async def test_what_becomes_of_it_cannot_be_read(command: Any) -> None:
     """It is placed all the same, and its id is told."""
     async with FakeHamsa() as fake:
+        fake.faults.next("slow", on="read", seconds=0)  # whose the journal is can be read
         fake.faults.at_rate("status_403", 1.0, on="read")
         call = command.with_env(HAMSA_BASE_URL=fake.base_url, HAMSA_API_KEY=FAKE_API_KEY)
         done = (await asyncio.to_thread(call, *CALL)).ends(4)

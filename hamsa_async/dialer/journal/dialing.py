@@ -9,8 +9,10 @@ from typing import Any, Final
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
 from hamsa_async.dialer.journal.ending import Written, end_call, lapse
+from hamsa_async.dialer.journal.listing import WITHDRAWN
 from hamsa_async.dialer.journal.others import LIVE, note_calls
 from hamsa_async.dialer.journal.records import (
+    Barred,
     CallEnd,
     Candidate,
     Held,
@@ -92,6 +94,22 @@ _SETTLE_CONTACT: Final = (
     "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id), due_at = ?,"
     f" attempts = attempts + ? WHERE id = ? AND state = '{ContactState.DIALING}'"
 )
+_IS_SUPPRESSED: Final = "SELECT 1 FROM suppressed WHERE phone_number = ?"
+_WHOSE: Final = (
+    "SELECT p.name, a.state FROM attempts AS a JOIN campaigns AS p ON p.id = a.campaign"
+    f" WHERE a.phone_number = ? AND a.state IN ({quoted(OPEN_ATTEMPTS)})"
+)
+_ADD_SINGLE: Final = (
+    "INSERT INTO contacts (campaign, key, row, phone_number, params, state) SELECT ?, ?,"
+    f" coalesce(max(row), 0) + 1, ?, '{{}}', '{ContactState.PENDING}' FROM contacts"
+    " WHERE campaign = ? RETURNING id, row"
+)
+_DROP_SINGLE: Final = (
+    f"UPDATE contacts SET state = '{move(ContactState.PENDING, Happening.WITHDRAWN)}',"
+    f" reason = '{WITHDRAWN}', due_at = NULL,"
+    " detail = 'A single call that was not placed is not tried again.'"
+    f" WHERE id = ? AND state = '{ContactState.PENDING}'"
+)
 _NO_RULES: Final = Ruling(allowed=True)
 _SUPPRESSED: Final = Ruling(
     allowed=False, reason=DNC, detail="The number is on the do-not-call list (hamsa dnc)."
@@ -138,6 +156,51 @@ class Scribe:
         ruling = self._judged(connection, now, candidate, judge)
         if isinstance(ruling, Held):
             return ruling
+        return self._write_intent(connection, now, candidate, attempt_id, ruling)
+
+    def intend_single(
+        self, connection: sqlite3.Connection, now: int, attempt_id: str, phone_number: str
+    ) -> Candidate | Barred:
+        """Write down a contact that is about to be dialed, unless a guard bars its number."""
+        if connection.execute(_IS_SUPPRESSED, (phone_number,)).fetchone() is not None:
+            return Barred(reason=DNC)
+        rule = _number_rule(connection, phone_number, now)
+        if rule is not None:
+            found = connection.execute(_WHOSE, (phone_number,)).fetchone()
+            name, state = found or (None, None)
+            return Barred(
+                reason=rule[0],
+                until=to_moment(rule[1]),
+                campaign=name,
+                state=None if state is None else AttemptState(state),
+            )
+        values = (self._campaign, attempt_id, phone_number, self._campaign)
+        contact, row = connection.execute(_ADD_SINGLE, values).fetchone()
+        candidate = Candidate(id=contact, row=row, phone_number=phone_number)
+        self._write_intent(connection, now, candidate, attempt_id, _NO_RULES)
+        return candidate
+
+    def settle_single(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        attempt_id: str,
+        end: Settlement,
+    ) -> DialerEvent:
+        """Settle a single call's attempt; a contact that would be called again is withdrawn."""
+        event = self.settle(connection, now, candidate, attempt_id, end)
+        connection.execute(_DROP_SINGLE, (candidate.id,))
+        return event
+
+    def _write_intent(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        candidate: Candidate,
+        attempt_id: str,
+        ruling: Ruling,
+    ) -> DialerEvent:
         number = candidate.phone_number
         place = (ruling.zone, ruling.zone_source)
         connection.execute(_INTEND, (attempt_id, self._campaign, candidate.id, number, now, *place))

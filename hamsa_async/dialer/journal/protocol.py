@@ -13,6 +13,7 @@ from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.records import (
     AttemptRow,
+    Barred,
     CallEnd,
     CampaignRecord,
     Candidate,
@@ -168,6 +169,27 @@ class Journal(Protocol):
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
     ) -> DialerEvent:
         """Write down how an attempt ended, and what that means for its contact.
+
+        Cancellation:
+            It is written all the same.
+        """
+
+    async def intend_single(
+        self, campaign: int, attempt_id: str, phone_number: str
+    ) -> Candidate | Barred:
+        """Write down that a number outside any list is about to be dialed, or why it may not be.
+
+        It becomes a contact of the campaign, which has no list. The do-not-call list, open
+        attempts and the minimum gap are judged in the transaction that writes, as in `intend`.
+
+        Cancellation:
+            It may have been written or not; what was is unknown after `recover`.
+        """
+
+    async def settle_single(
+        self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
+    ) -> DialerEvent:
+        """As `settle`; a contact that was provably not called is withdrawn.
 
         Cancellation:
             It is written all the same.

@@ -72,6 +72,20 @@ class Held:
 
 
 @attrs.frozen(kw_only=True)
+class Barred:
+    """A number that a single call may not dial now; nothing was written."""
+
+    reason: str
+    """The rule."""
+    until: datetime | None = None
+    """When to look again; `None`: time does not free it."""
+    campaign: str | None = None
+    """Whose attempt is open, where one of this journal's is."""
+    state: AttemptState | None = None
+    """Where that attempt stands."""
+
+
+@attrs.frozen(kw_only=True)
 class Settlement:
     """How an attempt ended, to be written down."""
 

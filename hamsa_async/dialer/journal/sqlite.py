@@ -28,6 +28,7 @@ from hamsa_async.dialer.journal.inbox import put_delivery, take_events, waiting_
 from hamsa_async.dialer.journal.listing import ListStage
 from hamsa_async.dialer.journal.records import (
     AttemptRow,
+    Barred,
     CallEnd,
     CampaignRecord,
     Candidate,
@@ -471,6 +472,16 @@ class SqliteJournal:
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
     ) -> DialerEvent:
         return await self._step(campaign, Scribe.settle, candidate, attempt_id, end)
+
+    async def intend_single(
+        self, campaign: int, attempt_id: str, phone_number: str
+    ) -> Candidate | Barred:
+        return await self._step(campaign, Scribe.intend_single, attempt_id, phone_number)
+
+    async def settle_single(
+        self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
+    ) -> DialerEvent:
+        return await self._step(campaign, Scribe.settle_single, candidate, attempt_id, end)
 
     # -- what becomes of calls
 
