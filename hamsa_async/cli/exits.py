@@ -35,7 +35,7 @@ MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.OUR_BUG: "a defect of this program",
     Exit.CANNOT: "nothing was dialed and it can't be: bad input or configuration",
     Exit.RUNNING_ELSEWHERE: "another process runs this campaign",
-    Exit.HALTED: "halted: every further call would have failed the same way",
+    Exit.HALTED: "halted: further calls would have failed the same way, or the budget is used up",
     Exit.INTERRUPTED: "interrupted; running it again resumes",
     Exit.UNKNOWNS: "done, but some calls may have rung and nothing proves it",
     Exit.FAILURES: "done, with contacts that were refused or expired",

@@ -116,6 +116,8 @@ class RunOptions:
         webhook_url: Where Hamsa is to send each call's events, HTTPS; `hamsa serve` takes them. The
             master secret is read from HAMSA_WEBHOOK_SECRET.
         max_calls: The most calls over the campaign's whole life; then the run ends with 5.
+        breaker: Whether the run ends with 5 when too many of its last requests were refused or
+            may have rung, or of its last calls failed or were cut off. [default: on]
         no_sweep: Dial though it is not known whom others have called. Without it the project's
             calls are listed first, and a run that cannot list them does not start.
         yes: Ask nothing. Needed where there is no terminal.
@@ -143,6 +145,7 @@ class RunOptions:
     no_wait: bool = False
     webhook_url: str | None = None
     max_calls: int | None = None
+    breaker: Annotated[Literal["on", "off"], Parameter(show_default=False)] = "on"
     no_sweep: bool = False
     yes: Annotated[bool, Parameter(name=("--yes", "-y"))] = False
     as_json: Annotated[bool, Parameter(name="--json")] = False

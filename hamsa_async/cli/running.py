@@ -126,6 +126,7 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
         concurrency=options.concurrency,
         live_calls=read_live_calls(options.live_calls or "none", None),
         retries=read_retries(options.retry) or (),  # an hour is long for a demonstration
+        breaker=False,  # its calls are over in seconds, as if they were cut off
     )
     with temporary_folder() as folder, _example() as example:
         async with (
@@ -201,6 +202,7 @@ async def _campaign(
         sweep=not options.no_sweep,
         webhook_url=options.webhook_url,
         max_calls=options.max_calls,
+        breaker=options.breaker == "on",
     )
 
 

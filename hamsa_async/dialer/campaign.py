@@ -75,9 +75,9 @@ def _is_caller(number: object) -> bool:
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url` and `max_calls` are dials of
-    a run: they may differ from run to run. All other settings belong to the campaign, and a run
-    with others must accept the change.
+    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url`, `max_calls` and `breaker`
+    are dials of a run: they may differ from run to run. All other settings belong to the campaign,
+    and a run with others must accept the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -140,6 +140,10 @@ class Campaign:
     max_calls: int | None = None
     """The most calls over the campaign's whole life, those that may have rung included. The run
     ends when they are made."""
+
+    breaker: bool = True
+    """Whether a run halts when too many of its last requests were refused or are in doubt, or of
+    its last calls failed or were cut off; see `hamsa_async.dialer.breaker`."""
 
     sweep: bool = True
     """Whether the project's calls are looked at before the first dial, so that nobody is called

@@ -48,6 +48,10 @@ def _nothing() -> None:
     return
 
 
+def _nothing_ended(_attempt_id: str, _end: CallEnd) -> None:
+    return
+
+
 class Observer:
     """Sees how a campaign's placed calls end, and writes it down.
 
@@ -62,6 +66,7 @@ class Observer:
 
     Attributes:
         changed: Called when fewer calls are open than before.
+        ended: Called with the attempt of a call whose end was written down, and that end.
         looked: Set when the calls that were open from before were looked at once.
     """
 
@@ -89,6 +94,7 @@ class Observer:
         self._rowless: Counter[str] = Counter()
         self._failed = False
         self.changed: Callable[[], None] = _nothing
+        self.ended: Callable[[str, CallEnd], None] = _nothing_ended
         self.looked: asyncio.Event = asyncio.Event()
 
     @property
@@ -215,6 +221,7 @@ class Observer:
         self._rowless.pop(call.call_id, None)
         if event is not None:
             self._tell(event)
+            self.ended(call.attempt_id, end)
         self.changed()
 
     async def _note(self, error: HamsaError | None) -> None:

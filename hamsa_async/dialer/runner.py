@@ -21,12 +21,13 @@ from hamsa_async._limits import Pace
 from hamsa_async._masking import mask_text
 from hamsa_async._pull import Pull, see_through
 from hamsa_async.dialer.api import VoiceAgentsApi
+from hamsa_async.dialer.breaker import Breaker
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
-from hamsa_async.dialer.journal.records import Candidate, Held, Settlement
+from hamsa_async.dialer.journal.records import CallEnd, Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
     MAY_HAVE_RUNG,
     Asked,
@@ -65,7 +66,8 @@ class Ending(enum.StrEnum):
     INTERRUPTED = "interrupted"
     """It was stopped; running it again resumes."""
     HALTED = "halted"
-    """Every further call would have failed the same way; the reason says which."""
+    """Every further call would have failed the same way, or so it looks from the last ones, or
+    a budget is used up; the reason says which."""
 
 
 @attrs.frozen(kw_only=True)
@@ -180,8 +182,10 @@ class Runner:
         self._inbox = inbox
         self._webhook_auth = webhook_auth
         self._calls = 0
+        self._breaker = Breaker()
         observer.changed = reconciler.changed = self._settled.set
-        reconciler.found = observer.placed
+        observer.ended = self._ended
+        reconciler.found = self._found
         self._longest = longest
         self._may_dial = asyncio.Event()
         self._may_dial.set()
@@ -260,6 +264,18 @@ class Runner:
             self._finish = finish
         self._dial_no_more()
 
+    def _found(self, attempt_id: str) -> None:
+        self._observer.placed(attempt_id)
+        self._breaker.found(attempt_id)
+
+    def _ended(self, attempt_id: str, end: CallEnd) -> None:
+        self._breaker.ended(attempt_id, end.outcome, end.duration)
+        self._heed_breaker()
+
+    def _heed_breaker(self) -> None:
+        if self._campaign.breaker and self._breaker.reason is not None:
+            self._end(Finish(ending=Ending.HALTED, reason=self._breaker.reason))
+
     def _dial_no_more(self) -> None:
         """Take no further contact, and send those home who wait for their turn.
 
@@ -329,7 +345,8 @@ class Runner:
         if following is not None or self._outstanding:
             until, reason = following or (None, self._outstanding)
             # A run that would have waited knows that no time frees what is left.
-            self._finish = Finish(
+            # One that was ended while the journal was read keeps that reason.
+            self._finish = self._finish or Finish(
                 ending=Ending.NOTHING_NOW, reason=reason, next_at=None if self._wait else until
             )
             return False
@@ -521,6 +538,9 @@ class Runner:
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
         if end.state is AttemptState.UNKNOWN:
             self._reconciler.lost()
+        if end.happening is not Happening.RETURNED:  # that was for no reason of the call's
+            self._breaker.settled(dial.attempt_id, end.state, again=dial.candidate.again)
+            self._heed_breaker()
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)

@@ -206,13 +206,15 @@ class Campaigns:
     command: Command
     server: Server
     journal: Path
+    breaker: str = "off"
+    """Calls that are over at once look as if they were cut off."""
 
     def args(self, *more: object, name: str = "eid") -> tuple[object, ...]:
         """The arguments of a run that rings everybody at once."""
         return (
             *("campaign", "run", *more, "--name", name, "--journal", self.journal),
             *("--agent", FAKE_AGENT_ID, "--policy", "none", "--rate", "none", "--yes"),
-            *("--lag", "1"),
+            *("--lag", "1", "--breaker", self.breaker),
         )
 
     def run(self, *more: object, name: str = "eid", **options: Any) -> Done:
@@ -225,7 +227,7 @@ class Campaigns:
         """Run by name alone."""
         return self.command(
             *("campaign", "run", "--name", name, "--journal", self.journal),
-            *("--rate", "none", "--yes", "--lag", "1", *more),
+            *("--rate", "none", "--yes", "--lag", "1", "--breaker", self.breaker, *more),
         )
 
     def status(self, name: str = "eid") -> Any:

@@ -66,3 +66,19 @@ def test_a_budget(dial: Any, contacts: Any) -> None:
     assert len(dial.server.rings()) == 2
     dial.resume().ends(0)
     assert dial.counts() == {"done": 6}
+
+
+def test_a_breaker(dial: Any, contacts: Any) -> None:
+    """An API that refuses everybody ends the run with 5; `status` says why, and it is resumable."""
+    dial.breaker = "on"
+    dial.server.fail({"rates": [{"rate": 1, "fault": "status_400"}]})
+    halted = dial.run(contacts(60), "--concurrency", 2).ends(5)
+    assert "halted: breaker: 10 of the last 10 requests were refused" in halted.complaint
+    assert "run --name eid again to go on" in halted.complaint
+    assert dial.counts()["pending"] >= 48
+    last = dial.status()["last_run"]
+    assert (last["ending"], last["reason"][:8]) == ("halted", "breaker:")
+    assert dial.counts().keys() == {"refused", "pending"}
+    dial.breaker = "off"
+    dial.resume().ends(3)
+    assert dial.counts().keys() == {"refused"}

@@ -57,6 +57,7 @@ class World:
             "rate": None,
             "concurrency": 5,
             "live_calls": None,
+            "breaker": False,  # what goes wrong here is meant to; `test_breaker` has it on
         }
         return Campaign(name=name, **{**usual, **settings})
 
