@@ -291,10 +291,15 @@ def _file_system_of(folder: Path) -> str | None:
 
 
 def _prove_journal(connection: sqlite3.Connection, path: Path, *, newest: int) -> None:
-    application = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
-    if application != APPLICATION_ID:
+    # As of one moment: another process may be making it meanwhile.
+    connection.execute("BEGIN")
+    try:
+        application = _pragma(connection, "application_id")
+        version = _pragma(connection, "user_version")
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        connection.execute("ROLLBACK")
+    if application != APPLICATION_ID:
         if application or version or tables:
             raise JournalError(f"journal {path}: {_NO_JOURNAL}")
         return
