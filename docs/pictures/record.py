@@ -25,11 +25,14 @@ async def record(console: Console) -> None:
     """Run the campaign; print the board half way and the counts at the end."""
     with tempfile.TemporaryDirectory() as folder:
         async with (
-            FakeHamsa(latency=(0.05, 0.4)) as fake,
+            FakeHamsa(latency=(0.05, 0.4), call_seconds=(0.5, 3.0)) as fake,
             HamsaClient(FAKE_API_KEY, base_url=fake.base_url) as client,
             Dialer(client, journal=Path(folder) / "journal.db") as dialer,
         ):
-            campaign = Campaign(name="example", voice_agent_id=FAKE_AGENT_ID, rate=8.0)
+            # As `--fake` has it: who did not answer is not called again an hour later.
+            campaign = Campaign(
+                name="example", voice_agent_id=FAKE_AGENT_ID, rate=8.0, retries=(), breaker=False
+            )
             loaded = await dialer.load(campaign, EXAMPLE)
             hidden = Console(file=io.StringIO(), width=console.width)
             board = LiveBoard(hidden, loaded)
@@ -43,7 +46,8 @@ async def record(console: Console) -> None:
                     console.print(board.picture())
             console.print()
             reasons = await dialer.journal.reasons(loaded.record.id)
-            console.print(counts_table(run.counts, reasons, MEANINGS))
+            outcomes = await dialer.journal.outcomes(loaded.record.id)
+            console.print(counts_table(run.counts, reasons, MEANINGS, outcomes))
             console.print()
             console.print("done")
             rung_twice = fake.ledger.rung_twice()
