@@ -207,6 +207,7 @@ class JournalMachine(RuleBasedStateMachine):
             self.unknown.discard(number)
             if to == "placed":
                 self.placed[attempt] = campaign, number
+                self.ends_by[attempt] = self.now + ENDS_BY
             else:
                 self.allowed[campaign, number] += 1
         if event is not None:
