@@ -1,5 +1,6 @@
 """`Dialer`: campaigns over a journal, through a client. The command is a thin caller of it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -28,6 +29,7 @@ from hamsa_async.dialer.observer import (
     Observer,
 )
 from hamsa_async.dialer.others import look_for_others
+from hamsa_async.dialer.ramp import CANARY, MINUTE, Ramp, mark_of
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
@@ -75,6 +77,7 @@ class Dialer:
             15 seconds, and every second where the server is on this machine.
         settle_every: How often doubts are looked into. By default every minute, and every second
             where the server is on this machine.
+        clean_minute: How long a minute of the ramp is.
         webhook_secrets: What the secrets of calls' webhooks are made from, for campaigns with a
             `webhook_url`; a `Secrets` with a master secret.
         create: Whether to make a journal that is not there.
@@ -89,6 +92,7 @@ class Dialer:
         probe_every: timedelta = PROBE_EVERY,
         look_every: timedelta | None = None,
         settle_every: timedelta | None = None,
+        clean_minute: timedelta = timedelta(seconds=MINUTE),
         webhook_secrets: CallSecrets | None = None,
         create: bool = True,
     ) -> None:
@@ -98,6 +102,7 @@ class Dialer:
         self._probe_every = probe_every
         self._look_every = look_every
         self._settle_every = settle_every
+        self._clean_minute = clean_minute
         self._webhook_secrets = webhook_secrets
         self._create = create
         self._opened: Journal | None = None
@@ -202,6 +207,7 @@ class Dialer:
         accept_changes: bool = False,
         max_invalid: float = 0.5,
         wait: bool = True,
+        ask: bool = False,
     ) -> Run:
         """Dial a campaign's contacts, each once; give the events as they become durable.
 
@@ -213,6 +219,9 @@ class Dialer:
             max_invalid: See `load`.
             wait: Wait for contacts that are due later, and for the ends of placed calls. `False`
                 ends the run with `Ending.NOTHING_NOW`, as it does where no waiting would help.
+            ask: After the canary wait until `Run.go_on` is called, however its calls went, rather
+                than for clean minutes. An event of the kind `paced`, with `asks` in its data,
+                says when.
 
         Returns:
             An async iterator; the run begins with its first step. See `Run` for leaving it
@@ -230,7 +239,7 @@ class Dialer:
         async def start(run: Run) -> None:
             if isinstance(campaign, Loaded):
                 with self._occupied(campaign.campaign.name):
-                    await self._dial(run, campaign, wait=wait)
+                    await self._dial(run, campaign, wait=wait, ask=ask)
                 return
             with self._occupied(campaign.name):
                 loaded = await self._load(
@@ -238,7 +247,7 @@ class Dialer:
                 )
                 for event in loaded.events:
                     run.tell(event)
-                await self._dial(run, loaded, wait=wait)
+                await self._dial(run, loaded, wait=wait, ask=ask)
 
         run = Run(start, grace_period=self._client.config.grace_period)
         self._runs.append(run)
@@ -456,10 +465,11 @@ class Dialer:
 
     # -- dialing
 
-    async def _dial(self, run: Run, loaded: Loaded, *, wait: bool) -> None:
+    async def _dial(self, run: Run, loaded: Loaded, *, wait: bool, ask: bool) -> None:
         run.loaded = loaded
         journal, campaign = self.journal, loaded.record.id
         await self._claim(loaded.record)
+        ramp, mark = await self._ramp(loaded, ask=ask)
         observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
         secrets = self._secrets_for(loaded.campaign)
         runner = Runner(
@@ -477,6 +487,8 @@ class Dialer:
             wait=wait,
             clock=self._clock,
             probe_every=self._probe_every,
+            ramp=ramp,
+            mark=mark,
         )
         await journal.ask(campaign, None)  # to run it is to let it go on
         run_id, event = await journal.begin_run(campaign)
@@ -502,6 +514,28 @@ class Dialer:
             raise
         run.counts = await journal.counts(campaign)
         run.tell(await journal.end_run(run_id, campaign, finish.ending, finish.reason))
+
+    async def _ramp(self, loaded: Loaded, *, ask: bool) -> tuple[Ramp | None, str | None]:
+        """How fast the run may be, and what its canary vouches for, if there is or was one."""
+        campaign, near = loaded.campaign, self._client.config.is_loopback
+        if campaign.rate is None:
+            return None, None
+        canary = campaign.canary if campaign.canary is not None else 0 if near else CANARY
+        climbs = campaign.ramp if campaign.ramp is not None else not near
+        last, mark = await self.journal.last_pace(loaded.record.id), mark_of(campaign, loaded.agent)
+        passed = last is not None and last.data.get("passed") == mark
+        if not canary and not climbs:
+            return None, None
+        ramp = Ramp(
+            now=asyncio.get_running_loop().time(),
+            cap=campaign.rate,
+            canary=0 if passed else canary,
+            climbs=climbs,
+            asks=ask,
+            minute=self._clean_minute.total_seconds(),
+            why="the canary was passed before" if passed else "there is no canary",
+        )
+        return ramp, mark if passed or canary else None
 
     def _secrets_for(self, campaign: Campaign) -> CallSecrets | None:
         if campaign.webhook_url is None:

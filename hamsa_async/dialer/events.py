@@ -19,6 +19,9 @@ class EventKind(enum.StrEnum):
     PAUSED = "paused"
     """Another process asked the campaign to pause: nobody is dialed until it asks to go on."""
     RESUMED = "resumed"
+    PACED = "paced"
+    """The pace is another, or for another reason; `data` has `stage`, `rate`, `cap`, `reason`, and
+    `calls` where the canary's are looked at. See `hamsa_async.dialer.ramp`."""
     HOST_UNREACHABLE = "host_unreachable"
     """Several requests in a row could not be sent; only a probe is, now and then."""
     HOST_REACHABLE = "host_reachable"

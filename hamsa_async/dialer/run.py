@@ -86,6 +86,15 @@ class Run(AsyncIterator[DialerEvent]):
         if self._runner is not None:
             self._runner.stop(self._stop_reason)
 
+    def go_on(self) -> None:
+        """Call the others: the canary's calls were looked at, and are as they should be.
+
+        It ends the pause after them, also one that clean minutes would end; at any other time it
+        does nothing.
+        """
+        if self._runner is not None:
+            self._runner.go_on()
+
     async def aclose(self) -> None:
         """Stop, and give what is in flight the client's `grace_period` to settle.
 

@@ -38,6 +38,8 @@ from hamsa_async.dialer.machine import (
     happening_after,
 )
 from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
+from hamsa_async.dialer.pacer import Pacer
+from hamsa_async.dialer.ramp import Ramp
 from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
@@ -142,6 +144,8 @@ class Runner:
         wait: Whether to wait for contacts that are due later, and for the ends of calls.
         clock: What time it is (aware).
         probe_every: How often an unreachable host is tried.
+        ramp: How fast it may be, where that is not the campaign's rate from the start.
+        mark: See `Pacer`.
     """
 
     def __init__(
@@ -161,6 +165,8 @@ class Runner:
         wait: bool,
         clock: Callable[[], datetime],
         probe_every: timedelta = PROBE_EVERY,
+        ramp: Ramp | None = None,
+        mark: str | None = None,
     ) -> None:
         self._journal = journal
         self._id = campaign_id
@@ -183,6 +189,11 @@ class Runner:
         self._webhook_auth = webhook_auth
         self._calls = 0
         self._breaker = Breaker()
+        self._pacer: Pacer | None = None
+        if ramp is not None and self._pace is not None:
+            self._pacer = Pacer(ramp, self._pace, mark=mark, note=self._note, clock=clock)
+            self._pacer.changed = self._settled.set
+            self._pacer.over = self._halt
         observer.changed = reconciler.changed = self._settled.set
         observer.ended = self._ended
         reconciler.found = self._found
@@ -199,6 +210,11 @@ class Runner:
         """Dial nobody more; what is in flight settles. The run ends as interrupted."""
         self._end(Finish(ending=Ending.INTERRUPTED, reason=reason))
 
+    def go_on(self) -> None:
+        """Somebody has looked at the canary's calls; see `Run.go_on`."""
+        if self._pacer is not None:
+            self._pacer.go_on()
+
     async def run(self) -> Finish:
         """Dial.
 
@@ -212,6 +228,7 @@ class Runner:
         await self._observer.begin()
         await self._reconciler.begin()
         self._calls = await self._journal.calls_made(self._id)
+        await self._tell_pace()
         async with contextlib.aclosing(self._source):
             watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
             try:
@@ -223,7 +240,12 @@ class Runner:
         for each in watching:
             if not each.cancelled():
                 each.result()
+        await self._tell_pace()
         return self._finish or Finish(ending=Ending.DONE)
+
+    async def _tell_pace(self) -> None:
+        if self._pacer is not None:
+            await self._pacer.tell()
 
     def _watches(self) -> Iterator[Callable[[], Awaitable[None]]]:
         yield self._observer.watch
@@ -231,6 +253,8 @@ class Runner:
         yield self._listen
         if self._inbox is not None:
             yield self._inbox.watch
+        if self._pacer is not None:
+            yield self._pacer.watch
 
     async def _listen(self) -> None:
         """Hear what is asked from outside: no intent is written since it was."""
@@ -267,14 +291,21 @@ class Runner:
     def _found(self, attempt_id: str) -> None:
         self._observer.placed(attempt_id)
         self._breaker.found(attempt_id)
+        if self._pacer is not None:
+            self._pacer.found(attempt_id)
 
     def _ended(self, attempt_id: str, end: CallEnd) -> None:
         self._breaker.ended(attempt_id, end.outcome, end.duration)
         self._heed_breaker()
+        if self._pacer is not None:
+            self._pacer.ended(attempt_id, end)
 
     def _heed_breaker(self) -> None:
         if self._campaign.breaker and self._breaker.reason is not None:
-            self._end(Finish(ending=Ending.HALTED, reason=self._breaker.reason))
+            self._halt(self._breaker.reason)
+
+    def _halt(self, reason: str) -> None:
+        self._end(Finish(ending=Ending.HALTED, reason=reason))
 
     def _dial_no_more(self) -> None:
         """Take no further contact, and send those home who wait for their turn.
@@ -315,6 +346,7 @@ class Runner:
             # What is in hand is still pending on disk until its intent is written.
             for candidate in [each for each in batch if each.id not in self._in_hand]:
                 await self._ready()
+                await self._until_looked_at()
                 await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
@@ -389,6 +421,11 @@ class Runner:
     async def _until_settled(self) -> None:
         self._settled.clear()
         await self._settled.wait()
+
+    async def _until_looked_at(self) -> None:
+        """Begin no more calls than the canary's, until those were looked at."""
+        while self._pacer is not None and not self._pacer.has_room(len(self._in_hand)):
+            await self._until_settled()
 
     async def _until_room(self) -> None:
         """Keep to the number of calls that may be live at once, and to that of all calls."""
@@ -541,6 +578,8 @@ class Runner:
         if end.happening is not Happening.RETURNED:  # that was for no reason of the call's
             self._breaker.settled(dial.attempt_id, end.state, again=dial.candidate.again)
             self._heed_breaker()
+        if self._pacer is not None:
+            self._pacer.settled(dial.attempt_id, end, again=dial.candidate.again)
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)

@@ -278,7 +278,7 @@ def test_while_it_is_imported(command: Any, module: str, number: int) -> None:
     assert done.complaint == "hamsa: interrupted before anything was done"
 
 
-def test_ignored_signals_stay_ignored(command: Any) -> None:
+def test_ignored_while_it_is_imported(command: Any) -> None:
     """Under `nohup`, or as a shell's background job, it is not interrupted."""
     code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     code += _INTERRUPTED_AT.format(module="aiohttp", signal="SIGINT")
