@@ -42,7 +42,7 @@ async def confirmed(loaded: Loaded, journal: Path, ahead: PlanSummary | None) ->
     who = "1 contact" if loaded.to_dial == 1 else f"{loaded.to_dial} contacts"
     while True:
         console.print(f"Call {who} now? [y/N] ", end="")
-        answer = (await _line()).strip().lower()
+        answer = (await read_line()).strip().lower()
         if answer in _YES or answer in _NO:
             return answer in _YES
         console.print("y or n, please")
@@ -97,7 +97,7 @@ def _caller(number: str) -> str:
     return mask_number(number)
 
 
-async def _line() -> str:
+async def read_line() -> str:
     """Read a line from the terminal; at its end, an empty one."""
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
     readable = asyncio.Event()

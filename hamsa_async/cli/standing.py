@@ -8,8 +8,8 @@ import attrs
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hamsa_async.cli.board import clock, counts_table
-from hamsa_async.dialer import ContactState, SqliteJournal
+from hamsa_async.cli.board import clock, counts_table, pace_words
+from hamsa_async.dialer import ContactState, DialerEvent, SqliteJournal
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
 from hamsa_async.dialer.machine import Asked
 from hamsa_async.dialer.report import MEANINGS
@@ -30,6 +30,9 @@ class Standing:
     next_at: datetime | None
     asked: Asked | None
     """What another process asked of whoever dials it."""
+
+    pace: DialerEvent | None
+    """What was last said of the pace of its last run."""
 
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
@@ -63,6 +66,9 @@ class Standing:
                 for (state, outcome), count in self.outcomes.items()
             ],
             "asked": self.asked,
+            "pace": None
+            if self.pace is None
+            else {"at": self.pace.at.isoformat(), **self.pace.data},
             "others_known_since": None
             if self.others_known_since is None
             else self.others_known_since.isoformat(),
@@ -73,12 +79,14 @@ class Standing:
 async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standing:
     """Look where a campaign stands."""
     following = await journal.next_due(record.id)
+    last_run = await journal.last_run(record.id)
     return Standing(
         name=record.name,
         settings=record.settings,
         created_at=record.created_at,
         running=await journal.is_claimed(record),
-        last_run=await journal.last_run(record.id),
+        last_run=last_run,
+        pace=await _pace_of(journal, record, last_run),
         counts=await journal.counts(record.id),
         reasons=await journal.reasons(record.id),
         outcomes=await journal.outcomes(record.id),
@@ -88,10 +96,19 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
     )
 
 
+async def _pace_of(
+    journal: SqliteJournal, record: CampaignRecord, run: RunRecord | None
+) -> DialerEvent | None:
+    last = await journal.last_pace(record.id)
+    # An earlier run's pace says nothing of the last one.
+    return last if last is not None and run is not None and last.at >= run.began_at else None
+
+
 def standing_table(standing: Standing) -> RenderableType:
     """Show it to a person."""
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
+        *_pace_line(standing),
         counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
         Text(
             "calls that others placed are not known"
@@ -101,6 +118,12 @@ def standing_table(standing: Standing) -> RenderableType:
         ),
         Text(""),
     )
+
+
+def _pace_line(standing: Standing) -> list[Text]:
+    if standing.pace is None or not standing.running:
+        return []
+    return [Text(pace_words(standing.pace.data))]
 
 
 def _activity(standing: Standing) -> str:

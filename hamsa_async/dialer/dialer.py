@@ -532,6 +532,7 @@ class Dialer:
             canary=0 if passed else canary,
             climbs=climbs,
             asks=ask,
+            halts=campaign.breaker,
             minute=self._clean_minute.total_seconds(),
             why="the canary was passed before" if passed else "there is no canary",
         )

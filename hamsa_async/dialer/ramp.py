@@ -95,8 +95,8 @@ class Ramp:
         cap: The rate that it may come to.
         canary: How many calls are the canary; 0: none.
         climbs: Whether the rate climbs, and 429s lower it; else it is `cap` from the start.
-        asks: Whether somebody looks at the canary and says `go_on`. Else clean minutes do, and
-            a canary of which half went wrong ends the run.
+        asks: Whether somebody looks at the canary and says `go_on`; else clean minutes do.
+        halts: Whether a canary of which half went wrong ends the run, where nobody looks at it.
         minute: How many seconds a minute has.
         why: Why it is as fast as it is at the start, where there is no canary.
 
@@ -112,6 +112,7 @@ class Ramp:
     canary: int = CANARY
     climbs: bool = True
     asks: bool = False
+    halts: bool = True
     minute: float = MINUTE
     why: str = ""
     stage: Stage = attrs.field(init=False)
@@ -300,7 +301,7 @@ class Ramp:
 
     def _judge(self) -> bool:
         """See whether half of the canary went wrong, where nobody looks at it."""
-        if self.asks or self.is_over or self.verdict is not None:
+        if self.asks or not self.halts or self.is_over or self.verdict is not None:
             return False
         wrong = Counter(self._states.values())
         for fine in (AttemptState.PLACED.value, AttemptState.ENDED.value):

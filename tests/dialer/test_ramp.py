@@ -214,6 +214,18 @@ def test_half_of_a_canary_that_dies(bad: AttemptState) -> None:
         assert ramp.is_over == asks
 
 
+def test_canary_of_a_run_without_a_breaker() -> None:
+    """However badly it goes, it goes on, when two minutes are clean."""
+    ramp = canary(2, halts=False)
+    for number in range(2):
+        ramp.settled(f"att_{number}", REFUSED, 1.0)
+    assert ramp.verdict is None
+    ramp.look(1.0)
+    for minute in (1, 2):
+        ramp.tick(1.0 + minute * MINUTE)
+    assert ramp.is_over
+
+
 def test_a_doubt_that_is_found_is_no_bad_sign() -> None:
     ramp = canary(4)
     ramp.settled("a", UNKNOWN, 1.0)
@@ -309,7 +321,7 @@ async def running(
     **settings: Any,
 ) -> AsyncIterator[Run]:
     """A run with a ramp, in a dialer of its own."""
-    settings = {"rate": RATE, "canary": 5, "ramp": True, **settings}
+    settings = {"rate": RATE, "canary": 5, "ramp": True, "breaker": True, **settings}
     async with asyncio.timeout(HUNG), world.dialer(client, clean_minute=minute) as dialer:
         yield dialer.run(world.campaign(**settings), contacts, wait=False, ask=ask)
 
