@@ -79,6 +79,9 @@ _NOTABLE: Final = frozenset(
         EventKind.PAUSED,
         EventKind.RESUMED,
         EventKind.PACED,
+        EventKind.CLOCK_OFF,
+        EventKind.CLOCK_RIGHT,
+        EventKind.CLOCK_UNKNOWN,
         EventKind.LOOK_FAILED,
         EventKind.LOOKED,
     }
@@ -337,6 +340,9 @@ def describe(event: DialerEvent) -> str:
         EventKind.PAUSED: "paused by another process: nobody is dialed",
         EventKind.RESUMED: "goes on",
         EventKind.PACED: pace_words(event.data),
+        EventKind.CLOCK_OFF: f"nobody is called until the clock is set: {reason}",
+        EventKind.CLOCK_RIGHT: "the clock is right again",
+        EventKind.CLOCK_UNKNOWN: f"the clock was not compared with the server's: {reason}",
         EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
         EventKind.LOOKED: "the list of calls can be read again",
     }

@@ -12,10 +12,11 @@ from typing import Any, Final, Self
 from hamsa_async._masking import mask_text
 from hamsa_async.dialer.api import Api, CallSecrets
 from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
+from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.contract import Contract, ContractCheck
-from hamsa_async.dialer.events import DialerEvent
+from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
@@ -29,7 +30,7 @@ from hamsa_async.dialer.observer import (
     Observer,
 )
 from hamsa_async.dialer.others import look_for_others
-from hamsa_async.dialer.ramp import CANARY, MINUTE, Ramp, mark_of
+from hamsa_async.dialer.ramp import MINUTE, Beginning, Ramp
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
@@ -78,6 +79,10 @@ class Dialer:
         settle_every: How often doubts are looked into. By default every minute, and every second
             where the server is on this machine.
         clean_minute: How long a minute of the ramp is.
+        compare_clocks: Whether this machine's clock is held against the server's: more than two
+            minutes off, nobody is called. By default where the server is not on this machine,
+            whose clock is the same.
+        compare_every: How often, during a run.
         webhook_secrets: What the secrets of calls' webhooks are made from, for campaigns with a
             `webhook_url`; a `Secrets` with a master secret.
         create: Whether to make a journal that is not there.
@@ -93,6 +98,8 @@ class Dialer:
         look_every: timedelta | None = None,
         settle_every: timedelta | None = None,
         clean_minute: timedelta = timedelta(seconds=MINUTE),
+        compare_clocks: bool | None = None,
+        compare_every: timedelta = COMPARE_EVERY,
         webhook_secrets: CallSecrets | None = None,
         create: bool = True,
     ) -> None:
@@ -103,6 +110,8 @@ class Dialer:
         self._look_every = look_every
         self._settle_every = settle_every
         self._clean_minute = clean_minute
+        self._compare_clocks = compare_clocks
+        self._compare_every = compare_every
         self._webhook_secrets = webhook_secrets
         self._create = create
         self._opened: Journal | None = None
@@ -366,6 +375,7 @@ class Dialer:
                 counts=await journal.counts(record.id),
                 columns=columns,
                 contract=check.result(),
+                beginning=await self._beginning(campaign, record, agent),
                 accepted=tuple(changes),
                 events=(*events, *taken),
             )
@@ -469,7 +479,11 @@ class Dialer:
         run.loaded = loaded
         journal, campaign = self.journal, loaded.record.id
         await self._claim(loaded.record)
-        ramp, mark = await self._ramp(loaded, ask=ask)
+        # Asked anew: a run of what was loaded may have passed its canary meanwhile.
+        beginning = await self._beginning(loaded.campaign, loaded.record, loaded.agent)
+        clocks = self._clocks(run, loaded)
+        if clocks is not None:
+            await clocks.begin()
         observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
         secrets = self._secrets_for(loaded.campaign)
         runner = Runner(
@@ -487,8 +501,9 @@ class Dialer:
             wait=wait,
             clock=self._clock,
             probe_every=self._probe_every,
-            ramp=ramp,
-            mark=mark,
+            ramp=self._ramp(loaded, beginning, ask=ask),
+            clocks=clocks,
+            mark=beginning.mark if beginning.passed or beginning.canary else None,
         )
         await journal.ask(campaign, None)  # to run it is to let it go on
         run_id, event = await journal.begin_run(campaign)
@@ -515,28 +530,44 @@ class Dialer:
         run.counts = await journal.counts(campaign)
         run.tell(await journal.end_run(run_id, campaign, finish.ending, finish.reason))
 
-    async def _ramp(self, loaded: Loaded, *, ask: bool) -> tuple[Ramp | None, str | None]:
-        """How fast the run may be, and what its canary vouches for, if there is or was one."""
-        campaign, near = loaded.campaign, self._client.config.is_loopback
-        if campaign.rate is None:
-            return None, None
-        canary = campaign.canary if campaign.canary is not None else 0 if near else CANARY
-        climbs = campaign.ramp if campaign.ramp is not None else not near
-        last, mark = await self.journal.last_pace(loaded.record.id), mark_of(campaign, loaded.agent)
-        passed = last is not None and last.data.get("passed") == mark
-        if not canary and not climbs:
-            return None, None
-        ramp = Ramp(
+    async def _beginning(
+        self, campaign: Campaign, record: CampaignRecord, agent: AgentDetails
+    ) -> Beginning:
+        last = await self.journal.last_pace(record.id)
+        return Beginning.of(
+            campaign,
+            agent,
+            passed=None if last is None else last.data.get("passed"),
+            near=self._client.config.is_loopback,
+        )
+
+    def _clocks(self, run: Run, loaded: Loaded) -> ClockWatch | None:
+        near = self._client.config.is_loopback
+        if self._compare_clocks is False or (self._compare_clocks is None and near):
+            return None
+
+        async def note(kind: EventKind, data: Mapping[str, Any]) -> None:
+            run.tell(await self.journal.note(loaded.record.id, kind, data))
+
+        return ClockWatch(
+            self._client.conversations, clock=self._clock, note=note, every=self._compare_every
+        )
+
+    def _ramp(self, loaded: Loaded, beginning: Beginning, *, ask: bool) -> Ramp | None:
+        """How fast the run may be, where that is not its rate from the start."""
+        campaign = loaded.campaign
+        if campaign.rate is None or not (beginning.canary or beginning.climbs):
+            return None
+        return Ramp(
             now=asyncio.get_running_loop().time(),
             cap=campaign.rate,
-            canary=0 if passed else canary,
-            climbs=climbs,
+            canary=beginning.canary,
+            climbs=beginning.climbs,
             asks=ask,
             halts=campaign.breaker,
             minute=self._clean_minute.total_seconds(),
-            why="the canary was passed before" if passed else "there is no canary",
+            why="the canary was passed before" if beginning.passed else "there is no canary",
         )
-        return ramp, mark if passed or canary else None
 
     def _secrets_for(self, campaign: Campaign) -> CallSecrets | None:
         if campaign.webhook_url is None:

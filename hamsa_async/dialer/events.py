@@ -19,6 +19,12 @@ class EventKind(enum.StrEnum):
     PAUSED = "paused"
     """Another process asked the campaign to pause: nobody is dialed until it asks to go on."""
     RESUMED = "resumed"
+    CLOCK_OFF = "clock_off"
+    """This machine's clock is not the server's: nobody is called until it is set right.
+    `data["reason"]` says by how much it is off."""
+    CLOCK_RIGHT = "clock_right"
+    CLOCK_UNKNOWN = "clock_unknown"
+    """The server's clock could not be read, or it does not say what time it is."""
     PACED = "paced"
     """The pace is another, or for another reason; `data` has `stage`, `rate`, `cap`, `reason`, and
     `calls` where the canary's are looked at. See `hamsa_async.dialer.ramp`."""

@@ -319,6 +319,57 @@ class Ramp:
         return True
 
 
+def after_call(ramp: Ramp, now: float) -> float:
+    """Seconds until the next call, where one is placed now and everything stays clean."""
+    ramp.settled(str(now), AttemptState.PLACED, now, again=True)
+    moment = now
+    if not ramp.has_room(0):
+        ramp.look(now)
+        while not ramp.is_over and ramp.due is not None:
+            moment = ramp.due
+            ramp.tick(moment)
+    return max(moment - now, 1 / ramp.rate)
+
+
+@attrs.frozen(kw_only=True)
+class Beginning:
+    """How a run begins.
+
+    Attributes:
+        canary: How many calls are its canary; 0: none.
+        climbs: Whether its rate climbs.
+        passed: Whether the campaign has passed its canary before, as it is now.
+        mark: What a canary of it vouches for.
+    """
+
+    canary: int
+    climbs: bool
+    passed: bool
+    mark: str
+
+    @classmethod
+    def of(
+        cls, campaign: Campaign, agent: AgentDetails, *, passed: object, near: bool
+    ) -> "Beginning":
+        """Say how a run begins.
+
+        Args:
+            campaign: Its settings.
+            agent: Its agent.
+            passed: The mark of the canary that was passed last, if one was.
+            near: Whether the server is on this machine, where nobody's phone rings.
+        """
+        none = near or campaign.rate is None
+        canary = campaign.canary if campaign.canary is not None else 0 if none else CANARY
+        mark = mark_of(campaign, agent)
+        return cls(
+            canary=0 if passed == mark else canary,
+            climbs=not none if campaign.ramp is None else campaign.ramp,
+            passed=passed == mark,
+            mark=mark,
+        )
+
+
 def _sign(state: AttemptState, *, limited: bool) -> Sign | None:
     if limited:
         return Sign.LIMITED

@@ -15,6 +15,7 @@ from hamsa_async.dialer.contract import Contract
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.records import CampaignRecord
 from hamsa_async.dialer.machine import DIALABLE, ContactState
+from hamsa_async.dialer.ramp import Beginning
 from hamsa_async.dialer.runner import Finish, Runner
 from hamsa_async.errors import DialerError
 from hamsa_async.models import AgentDetails, Project
@@ -37,6 +38,8 @@ class Loaded:
     """What the list's headers were taken for, where a list was read."""
     contract: Contract = attrs.field(factory=lambda: Contract(variables=()))
     """How the list and the agent's texts fit together."""
+    beginning: Beginning
+    """How its next run begins: with a canary or none, and climbing or not."""
     accepted: tuple[str, ...] = ()
     """The changes against the journal that were accepted, in words."""
     events: tuple[DialerEvent, ...] = attrs.field(default=(), repr=False)

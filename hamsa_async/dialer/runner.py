@@ -23,6 +23,7 @@ from hamsa_async._pull import Pull, see_through
 from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.breaker import Breaker
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
+from hamsa_async.dialer.clock_watch import ClockWatch
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
 from hamsa_async.dialer.inbox import Inbox
@@ -146,6 +147,7 @@ class Runner:
         probe_every: How often an unreachable host is tried.
         ramp: How fast it may be, where that is not the campaign's rate from the start.
         mark: See `Pacer`.
+        clocks: Says whether the clock may be trusted, where there is a doubt.
     """
 
     def __init__(
@@ -167,6 +169,7 @@ class Runner:
         probe_every: timedelta = PROBE_EVERY,
         ramp: Ramp | None = None,
         mark: str | None = None,
+        clocks: ClockWatch | None = None,
     ) -> None:
         self._journal = journal
         self._id = campaign_id
@@ -188,6 +191,7 @@ class Runner:
         self._inbox = inbox
         self._webhook_auth = webhook_auth
         self._calls = 0
+        self._clocks = clocks
         self._breaker = Breaker()
         self._pacer: Pacer | None = None
         if ramp is not None and self._pace is not None:
@@ -255,6 +259,8 @@ class Runner:
             yield self._inbox.watch
         if self._pacer is not None:
             yield self._pacer.watch
+        if self._clocks is not None:
+            yield self._clocks.watch
 
     async def _listen(self) -> None:
         """Hear what is asked from outside: no intent is written since it was."""
@@ -347,6 +353,8 @@ class Runner:
             for candidate in [each for each in batch if each.id not in self._in_hand]:
                 await self._ready()
                 await self._until_looked_at()
+                if self._clocks is not None:
+                    await self._clocks.until_right()
                 await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
@@ -501,6 +509,7 @@ class Runner:
     async def _look_first(self, dial: _Dial) -> None:
         """See that a contact that a rule seems to hold does not use up a turn at the door."""
         candidate, judge = dial.candidate, self._judge
+        self._refuse_clock()
         if candidate.suspect or (
             judge is not None and self._rules.may_hold(candidate, self._clock())
         ):
@@ -512,15 +521,26 @@ class Runner:
         """Write the intent down: the last thing before the request leaves."""
         if self._is_over or (self._host.unreachable and not dial.is_probe):
             raise _HeldBackError(None)
+        self._refuse_clock()
         dial.step = _Step.INTENDING
         answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
-        dial.step = _Step.INTENDED
         self._tell(answer)
+        if self._clocks is not None and not self._clocks.may_trust():
+            # It jumped while the rules were judged by it.
+            raise _HeldBackError(
+                await self._journal.take_back(self._id, dial.candidate, dial.attempt_id)
+            )
+        dial.step = _Step.INTENDED
         if dial.is_probe:
             self._host.probing()
+
+    def _refuse_clock(self) -> None:
+        """Judge nobody by a clock that is not known to be right."""
+        if self._clocks is not None and not self._clocks.may_trust():
+            raise _HeldBackError(None)
 
     async def _leave(self, dial: _Dial) -> None:
         """Cancelled: write down what is proven, so that nobody has to find it out later."""
