@@ -52,7 +52,7 @@ class ClockWatch:
         self._again = min(_AGAIN, every).total_seconds()
         self._base: datetime | None = None
         self._next = 0.0
-        self._told: EventKind | None = None
+        self._told: tuple[EventKind, bool] | None = None
         self._right = asyncio.Event()
         self._news = asyncio.Event()
 
@@ -157,6 +157,6 @@ class ClockWatch:
 
     async def _tell(self, kind: EventKind, reason: str | None) -> None:
         """Say what has changed: that it is right is no news at the beginning."""
-        before, self._told = self._told, kind
-        if kind is not before and not (before is None and kind is EventKind.CLOCK_RIGHT):
+        before, self._told = self._told, (kind, self._right.is_set())
+        if self._told != before and not (before is None and kind is EventKind.CLOCK_RIGHT):
             await self._note(kind, {} if reason is None else {"reason": reason})

@@ -192,6 +192,8 @@ class Runner:
         self._webhook_auth = webhook_auth
         self._calls = 0
         self._clocks = clocks
+        if clocks is not None:
+            observer.trusts_clock = clocks.may_trust
         self._breaker = Breaker()
         self._pacer: Pacer | None = None
         if ramp is not None and self._pace is not None:
