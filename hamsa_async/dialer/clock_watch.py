@@ -1,12 +1,14 @@
 """Holds our clock against the server's: the hours in which people may be called depend on it.
 
 It is compared before anybody is called, every few minutes, and at once when it moved by itself:
-against a clock that only goes forward (the loop's) a jump shows without asking anybody. Until the
-server's clock was read again, nobody is called by a clock that has jumped.
+against a clock that only goes forward a jump shows without asking anybody. Until the server's
+clock was read again nobody is called, and what happens meanwhile is written down by the time that
+has passed since our clock was right.
 """
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,12 +29,38 @@ _SPAN: Final = timedelta(hours=1)  # of the list that is asked for; nobody reads
 _REASON_LIMIT: Final = 200
 
 
+class SteadyClock:
+    """Our clock, which does not jump as long as it is watched.
+
+    Args:
+        source: Our clock as it is (aware).
+    """
+
+    def __init__(self, source: Callable[[], datetime]) -> None:
+        self.source: Callable[[], datetime] = source
+        self._began: datetime | None = None
+
+    def __call__(self) -> datetime:
+        """What time it is."""
+        if self._began is None:
+            return self.source()
+        return self._began + timedelta(seconds=time.monotonic())
+
+    def began(self) -> datetime:
+        """What our clock said when the one that only goes forward was 0, if neither has jumped."""
+        return self.source() - timedelta(seconds=time.monotonic())
+
+    def hold_to(self, began: datetime | None) -> None:
+        """From here on count from a moment at which it was right; `None`: tell what it says."""
+        self._began = began
+
+
 class ClockWatch:
     """Says whether our clock may be trusted.
 
     Args:
         api: Lists calls; each answer says what time it is there.
-        clock: Our clock (aware).
+        clock: Our clock.
         note: Writes an event down.
         every: How often to compare.
     """
@@ -41,7 +69,7 @@ class ClockWatch:
         self,
         api: ConversationsApi,
         *,
-        clock: Callable[[], datetime],
+        clock: SteadyClock,
         note: Callable[[EventKind, Mapping[str, Any]], Awaitable[None]],
         every: timedelta = COMPARE_EVERY,
     ) -> None:
@@ -50,7 +78,7 @@ class ClockWatch:
         self._note = note
         self._every = every.total_seconds()
         self._again = min(_AGAIN, every).total_seconds()
-        self._base: datetime | None = None
+        self._began: datetime | None = None
         self._next = 0.0
         self._told: tuple[EventKind, bool] | None = None
         self._right = asyncio.Event()
@@ -93,39 +121,38 @@ class ClockWatch:
         Cancellation:
             At once.
         """
-        loop = asyncio.get_running_loop()
-        while True:
-            self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_AT_CLOCK):
-                    await self._news.wait()
-            jumped = self._has_jumped()
-            if jumped:
-                self._right.clear()
-            if jumped or loop.time() >= self._next:
-                await self._compare()
+        try:
+            while True:
+                self._news.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AT_CLOCK):
+                        await self._news.wait()
+                jumped = self._has_jumped()
+                if jumped:
+                    self._right.clear()
+                if jumped or time.monotonic() >= self._next:
+                    await self._compare()
+        finally:
+            self._clock.hold_to(None)  # nobody watches it any more
 
     def _has_jumped(self) -> bool:
-        return self._base is not None and abs(self._now_base() - self._base) > _JUMP
-
-    def _now_base(self) -> datetime:
-        """What our clock said when the loop's was 0, if neither has jumped since."""
-        return self._clock() - timedelta(seconds=asyncio.get_running_loop().time())
+        return self._began is not None and abs(self._clock.began() - self._began) > _JUMP
 
     async def _compare(self) -> Reading | None:
         """Read the server's clock, and take note of what it shows."""
-        jumped, base = self._has_jumped(), self._now_base()
+        jumped, began = self._has_jumped(), self._clock.began()
         try:
             reading = await self._read()
         except HamsaError as error:
-            await self._note_unread(base, error, jumped=jumped)
+            await self._note_unread(began, error, jumped=jumped)
             return None
-        self._base = base
+        self._began = began
         self._plan(self._again if reading.is_off else self._every)
         if reading.is_off:
             self._right.clear()
             await self._tell(EventKind.CLOCK_OFF, reading.words)
             return reading
+        self._clock.hold_to(began)
         self._right.set()
         if reading.said is None:
             await self._tell(EventKind.CLOCK_UNKNOWN, "the server does not say what time it is")
@@ -133,27 +160,27 @@ class ClockWatch:
             await self._tell(EventKind.CLOCK_RIGHT, None)
         return reading
 
-    async def _note_unread(self, base: datetime, error: HamsaError, *, jumped: bool) -> None:
+    async def _note_unread(self, began: datetime, error: HamsaError, *, jumped: bool) -> None:
         """What was right stays so, unless our clock has jumped; at the beginning it is believed."""
-        if self._base is None:
+        if self._began is None:
             self._right.set()
         elif jumped:
             self._right.clear()
-        self._base = base
+        self._began = began
         self._plan(self._again)
         held = "" if self._right.is_set() else "nobody is called meanwhile: "
         await self._tell(EventKind.CLOCK_UNKNOWN, held + mask_text(str(error))[:_REASON_LIMIT])
 
     async def _read(self) -> Reading:
-        asked_at = self._clock()
+        asked_at = self._clock.source()
         # A question that nobody asked before: no cache on the way can have its answer.
         page = await self._api.list(
             start_time=asked_at, end_time=asked_at + _SPAN, page_size=1
         ).page(1)
-        return Reading(asked_at=asked_at, answered_at=self._clock(), said=page.at)
+        return Reading(asked_at=asked_at, answered_at=self._clock.source(), said=page.at)
 
     def _plan(self, seconds: float) -> None:
-        self._next = asyncio.get_running_loop().time() + seconds
+        self._next = time.monotonic() + seconds
 
     async def _tell(self, kind: EventKind, reason: str | None) -> None:
         """Say what has changed: that it is right is no news at the beginning."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from hamsa_async._masking import mask_text
 from hamsa_async.dialer.api import Api, CallSecrets
 from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
-from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch
+from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch, SteadyClock
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.contract import Contract, ContractCheck
@@ -105,7 +105,7 @@ class Dialer:
     ) -> None:
         self._client = client
         self._given = journal
-        self._clock = clock
+        self._clock = SteadyClock(clock)
         self._probe_every = probe_every
         self._look_every = look_every
         self._settle_every = settle_every

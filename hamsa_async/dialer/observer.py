@@ -48,10 +48,6 @@ def _nothing() -> None:
     return
 
 
-def _always() -> bool:
-    return True
-
-
 def _nothing_ended(_attempt_id: str, _end: CallEnd) -> None:
     return
 
@@ -71,8 +67,6 @@ class Observer:
     Attributes:
         changed: Called when fewer calls are open than before.
         ended: Called with the attempt of a call whose end was written down, and that end.
-        trusts_clock: Whether the clock may be trusted: by one that is not known to be right no
-            call is given up.
         looked: Set when the calls that were open from before were looked at once.
     """
 
@@ -101,7 +95,6 @@ class Observer:
         self._failed = False
         self.changed: Callable[[], None] = _nothing
         self.ended: Callable[[str, CallEnd], None] = _nothing_ended
-        self.trusts_clock: Callable[[], bool] = _always
         self.looked: asyncio.Event = asyncio.Event()
 
     @property
@@ -188,7 +181,7 @@ class Observer:
 
     async def _see(self, call: OpenCall, row: ConversationSummary | None) -> None:
         """Learn from the row of a call, or from its absence."""
-        overdue = self.trusts_clock() and call.ends_by <= self._clock()
+        overdue = call.ends_by <= self._clock()
         if row is not None and row.has_ended:
             conversation = await self._read(call)
             if self._is_whole(row, conversation) or overdue:

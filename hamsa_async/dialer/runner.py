@@ -192,8 +192,6 @@ class Runner:
         self._webhook_auth = webhook_auth
         self._calls = 0
         self._clocks = clocks
-        if clocks is not None:
-            observer.trusts_clock = clocks.may_trust
         self._breaker = Breaker()
         self._pacer: Pacer | None = None
         if ramp is not None and self._pace is not None:
@@ -531,7 +529,7 @@ class Runner:
             raise _HeldBackError(answer.event)
         self._tell(answer)
         if self._clocks is not None and not self._clocks.may_trust():
-            # It jumped while the rules were judged by it.
+            # It jumped while the rules were judged: a machine that slept, say.
             raise _HeldBackError(
                 await self._journal.take_back(self._id, dial.candidate, dial.attempt_id)
             )

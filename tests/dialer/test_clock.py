@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Run
+from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Run, SqliteJournal
 from hamsa_async.dialer.skew import TOLERANCE, Reading
 from hamsa_async.errors import CampaignError, HamsaError
 
 HUNG = 60.0
 OFTEN = timedelta(seconds=0.05)
+TICK = timedelta(seconds=1)
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 # -- pure
@@ -79,13 +79,8 @@ class Clock:
     """This machine's clock, which may be set."""
 
     ahead: timedelta = timedelta()
-    jumps_while_judging: timedelta | None = None
 
     def __call__(self) -> datetime:
-        if self.jumps_while_judging is not None and (
-            threading.current_thread() is not threading.main_thread()
-        ):
-            self.ahead, self.jumps_while_judging = self.jumps_while_judging, None
         return datetime.now(UTC) + self.ahead
 
 
@@ -144,8 +139,8 @@ async def test_on_this_machine_it_is_the_same_clock(world: Any) -> None:
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
 async def test_a_clock_that_jumps(world: Any, jump: timedelta) -> None:
-    """From the jump on nobody rings, until it is right again."""
-    clock, rings, events = Clock(), [], []
+    """From the jump on nobody rings, until it is right again; no time that it told is kept."""
+    clock, rings, events, began = Clock(), [], [], datetime.now(UTC)
     async with running(world, clock, world.rows(60), rate=100.0, concurrency=2) as run:
         async for event in run:
             events.append(event)
@@ -161,6 +156,7 @@ async def test_a_clock_that_jumps(world: Any, jump: timedelta) -> None:
     assert rings[1] - rings[0] <= 1
     assert rings[1] < 60
     assert about_clock(events) == [EventKind.CLOCK_OFF, EventKind.CLOCK_RIGHT]
+    assert all(began - TICK <= event.at <= datetime.now(UTC) + TICK for event in events)
     assert run.counts == {ContactState.PLACED: 60}
     await world.judge(60)
 
@@ -178,15 +174,22 @@ async def test_a_jump_that_the_server_confirms(world: Any) -> None:
     assert run.counts == {ContactState.PLACED: 40}
 
 
-async def test_a_jump_while_the_rules_are_judged(world: Any) -> None:
+async def test_a_jump_while_the_rules_are_judged(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was intended by a clock that jumped under it is taken back, and not sent."""
-    clock = Clock()
+    clock, intend, rings, events = Clock(), SqliteJournal.intend, 0, []
+
+    async def intend_and_sleep(self: Any, campaign: int, candidate: Any, *more: Any) -> Any:
+        answer = await intend(self, campaign, candidate, *more)
+        if candidate.phone_number == world.number(5) and not rings:
+            clock.ahead = timedelta(hours=3)
+        return answer
+
+    monkeypatch.setattr(SqliteJournal, "intend", intend_and_sleep)
     async with running(world, clock, world.rows(20), rate=50.0, concurrency=1) as run:
-        events = []
         async for event in run:
             events.append(event)
-            if event.kind is EventKind.PLACED and event.row == 5:
-                clock.jumps_while_judging = timedelta(hours=3)
             if event.kind is EventKind.CLOCK_OFF:
                 rings = len(world.fake.ledger.rings)
                 clock.ahead = timedelta()
