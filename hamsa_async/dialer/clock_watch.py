@@ -140,11 +140,11 @@ class ClockWatch:
 
     async def _compare(self) -> Reading | None:
         """Read the server's clock, and take note of what it shows."""
-        jumped, began = self._has_jumped(), self._clock.began()
+        began = self._clock.began()
         try:
             reading = await self._read()
         except HamsaError as error:
-            await self._note_unread(began, error, jumped=jumped)
+            await self._note_unread(began, error)
             return None
         self._began = began
         self._plan(self._again if reading.is_off else self._every)
@@ -160,12 +160,10 @@ class ClockWatch:
             await self._tell(EventKind.CLOCK_RIGHT, None)
         return reading
 
-    async def _note_unread(self, began: datetime, error: HamsaError, *, jumped: bool) -> None:
-        """What was right stays so, unless our clock has jumped; at the beginning it is believed."""
+    async def _note_unread(self, began: datetime, error: HamsaError) -> None:
+        """What was right stays so, and what was not; at the beginning it is believed."""
         if self._began is None:
             self._right.set()
-        elif jumped:
-            self._right.clear()
         self._began = began
         self._plan(self._again)
         held = "" if self._right.is_set() else "nobody is called meanwhile: "
