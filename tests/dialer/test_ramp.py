@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from hamsa_async.dialer import (
     SqliteJournal,
 )
 from hamsa_async.dialer.machine import AttemptState
+from hamsa_async.dialer.plan import Pacing, plan
 from hamsa_async.dialer.ramp import CLEAN_MINUTES, LEAST_RATE, MINUTE, START_RATE, Ramp, Stage
+from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.errors import ConfigurationError
 
 HUNG = 60.0
@@ -336,7 +339,8 @@ def paces(events: Sequence[DialerEvent]) -> list[dict[str, Any]]:
 
 
 def stages(events: Sequence[DialerEvent]) -> list[str]:
-    return [pace["stage"] for pace in paces(events)]
+    """Each once: where a look was late, it is told anew when it can be over."""
+    return [stage for stage, _ in itertools.groupby(pace["stage"] for pace in paces(events))]
 
 
 async def test_nobody_else_rings_until_somebody_has_looked(world: Any, fast: None) -> None:
@@ -355,13 +359,24 @@ async def test_nobody_else_rings_until_somebody_has_looked(world: Any, fast: Non
 
 
 async def test_clean_minutes_do_it_where_nobody_looks(world: Any, fast: None) -> None:
-    """Canary, look, climb: as the journal tells it, in this order."""
-    run, events = await through(world, world.rows(30), rate=1_000.0)
+    """Canary, look, climb: as the journal tells it, in this order, and in that of the plan."""
+    run, events = await through(world, world.rows(30), rate=1_000.0, concurrency=1)
+    planned = plan(
+        [row async for chunk in read_chunks(world.rows(30)) for row in chunk],
+        world.campaign().read_policy(),
+        at=datetime.now(UTC),
+        pacing=Pacing(rate=1_000.0, canary=5, ramp=True),
+    )
+    turns = sorted(planned, key=lambda each: each.turn or 0)
+    assert [ring.phone_number for ring in world.fake.ledger.rings] == [
+        each.phone_number for each in turns
+    ]
     assert run.finish.ending is Ending.NOTHING_NOW
     assert stages(events)[:3] == ["canary", "look", "climb"]
     kinds = [event.kind for event in events if event.kind in {EventKind.PLACED, EventKind.PACED}]
     assert kinds[:7] == [EventKind.PACED, *[EventKind.PLACED] * 5, EventKind.PACED]
-    look, climb = paces(events)[1:3]
+    look = paces(events)[1]
+    climb = next(pace for pace in paces(events) if pace["stage"] == "climb")
     assert look["calls"] == {"placed": 5}
     assert "until" in look
     assert climb["rate"] == FAST
