@@ -1,12 +1,15 @@
 """A budget of calls, of calls a day and of money, over the campaign's whole life."""
 
 import asyncio
+import contextlib
 import math
+import sqlite3
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 import attrs
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 from hamsa_async.dialer import ContactState, Ending, EventKind, SqliteJournal
 from hamsa_async.dialer.budget import Budget, CallsMade, EndedCalls, Spending, cost_of
+from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.journal.records import CallEnd, Verdict
 from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.retries import Retries
@@ -24,7 +28,7 @@ from hamsa_async.errors import ConfigurationError
 HUNG = 60.0
 NOW = datetime(2040, 1, 15, 12, tzinfo=UTC)
 LONGEST = timedelta(minutes=5)  # of a call by the fake's agent
-CAIRO = ZoneInfo("Africa/Cairo")
+CAIRO = clock_of("Africa/Cairo")
 
 
 class Clock:
@@ -100,7 +104,7 @@ def test_a_day_is_its_zones(zone: str, seconds: int) -> None:
     assert day is not None
     begins, ends = day
     assert begins <= now < ends
-    clock = ZoneInfo(zone)
+    clock = clock_of(zone)
     dates = [each.astimezone(clock).date() for each in (begins, ends - timedelta(microseconds=1))]
     assert set(dates) == {now.astimezone(clock).date()}
 
@@ -209,7 +213,7 @@ def test_never_beyond(steps: list[tuple[str, int]], most: int, a_day: int, cost:
             spending.recount(made, now)
         elif step == "d":
             now += timedelta(hours=number / 10)
-    zone = ZoneInfo("Asia/Dubai")
+    zone = clock_of("Asia/Dubai")
     days = Counter(each.astimezone(zone).date() for each in real.calls)
     assert len(real.calls) <= most
     assert max(days.values(), default=0) <= a_day
@@ -394,6 +398,40 @@ async def test_what_others_settle_frees_a_budget(world: Any) -> None:
     assert settling is not None
     await settling
     assert run.spent().cost_at_most == 6
+
+
+async def test_absence_frees_nothing(world: Any) -> None:
+    """A call that somebody says there was none of may show all the same, and have cost."""
+    world.fake.faults.for_number(world.number(0), "drop_before")
+    settings = {"max_cost": 5, "price_per_minute": 1}
+    await world.run(world.rows(3), **settings)
+    async with world.dialer() as dialer:
+        (record,) = await dialer.journal.campaigns()
+        (doubt,) = await dialer.journal.doubts(record.id)
+        await dialer.settle_by_word(record, doubt.attempt_id, placed=None)
+    run, _ = await world.run(**settings)
+    assert run.finish.ending is Ending.HALTED
+    assert world.fake.ledger.rings == []
+    assert run.spent().cost_at_most == 5
+
+
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+async def test_a_journal_of_before_there_were_budgets(world: Any, version: str) -> None:
+    """Calls of runs that did not say how long one can last count as long as the API allows."""
+    frozen = Path(__file__).parents[1] / "journals" / f"{version}.db"
+    world.path.write_bytes(frozen.read_bytes())
+    async with await SqliteJournal.open(world.path) as journal:
+        (record,) = await journal.campaigns()
+        spent = await spent_by(journal, record.id, Budget(price_per_minute=1), NOW)
+        assert (spent.calls, spent.cost_at_most) == (3, 30)
+        last = await journal.last_run(record.id)
+        assert not Budget.from_json(last.budget)
+        world.fake.project_id = (await journal.identity()).project_id
+    with contextlib.closing(sqlite3.connect(world.path)) as connection, connection:
+        connection.execute("UPDATE identity SET base_url = ?", (world.fake.base_url,))
+    run, _ = await world.run(name=record.name, max_cost=35, price_per_minute=1, concurrency=1)
+    assert run.finish.reason == "max_cost: 35 of 35 may be spent, and a call can cost 5"
+    assert len(world.fake.ledger.rings) == 1
 
 
 # -- days
