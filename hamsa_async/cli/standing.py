@@ -33,8 +33,8 @@ class Standing:
     asked: Asked | None
     """What another process asked of whoever dials it."""
 
-    spent: Spent
-    """What was spent of the last run's budget."""
+    spent: Spent | None
+    """What was spent of the last run's budget, where it had one."""
 
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
@@ -68,8 +68,8 @@ class Standing:
                 for (state, outcome), count in self.outcomes.items()
             ],
             "asked": self.asked,
-            "budget": self.spent.budget.as_json(),
-            "spent": self.spent.as_json(),
+            "budget": None if self.spent is None else self.spent.budget.as_json(),
+            "spent": None if self.spent is None else self.spent.as_json(),
             "others_known_since": None
             if self.others_known_since is None
             else self.others_known_since.isoformat(),
@@ -93,7 +93,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
         asked=await journal.asked(record.id),
-        spent=await spent_by(journal, record.id, budget, datetime.now(UTC)),
+        spent=await spent_by(journal, record.id, budget, datetime.now(UTC)) if budget else None,
         others_known_since=(await journal.looked())[0],
     )
 
@@ -103,7 +103,7 @@ def standing_table(standing: Standing) -> RenderableType:
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
         counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
-        *([Text(f"spent: {standing.spent}")] if standing.spent.budget else []),
+        *([] if standing.spent is None else [Text(f"spent: {standing.spent}")]),
         Text(
             "calls that others placed are not known"
             if standing.others_known_since is None

@@ -289,9 +289,9 @@ class Spending:
     def ended(
         self, attempt_id: str, outcome: str, cost: float | None, duration: float | None
     ) -> None:
-        """A call has ended."""
+        """A call has ended. One for which nothing is kept back was counted as ended already."""
         known = cost_of(outcome, cost, duration, self.budget.price_per_minute)
-        if known is not None:
+        if known is not None and attempt_id in self._held:
             self.leave(attempt_id)
             self._cost += known
 

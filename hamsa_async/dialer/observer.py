@@ -66,6 +66,7 @@ class Observer:
         ended: Called with the attempt of a call whose end was written down, and that end.
         looked: Set when the calls that were open from before were looked at once.
         blind_since: Since when the list of calls could not be read.
+        looked_at: When the last look was over.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Observer:
         self.ended: Callable[[str, CallEnd], None] = _nothing_ended
         self.looked: asyncio.Event = asyncio.Event()
         self.blind_since: datetime | None = None
+        self.looked_at: datetime | None = None
 
     @property
     def live(self) -> int:
@@ -137,6 +139,7 @@ class Observer:
             raise
         except HamsaError as error:
             await self._note(error)
+        self.looked_at = self._clock()
         if not self._open:
             self._something.clear()
 

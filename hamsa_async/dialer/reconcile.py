@@ -107,6 +107,8 @@ class Reconciler:
         """How many attempts are unknown, as far as was seen; those for review are not."""
         self.blind_since: datetime | None = None
         """Since when no doubt could be looked into, though there are some."""
+        self.looked_at: datetime | None = None
+        """When the last look was over."""
         self.changed: Callable[[], None] = _nothing
         self.found: Callable[[str], None] = _nothing_found
         self.looked: asyncio.Event = asyncio.Event()
@@ -164,7 +166,8 @@ class Reconciler:
         records = await self._unknown(review=review)
         calls = _OneReading(self._api)  # after them: what it reads is younger than each doubt
         seen = [await self._look_into(record, calls) for record in records]
-        self.blind_since = (self.blind_since or self._clock()) if seen and not any(seen) else None
+        self.looked_at = self._clock()
+        self.blind_since = (self.blind_since or self.looked_at) if seen and not any(seen) else None
         await self._count()
 
     async def _count(self) -> None:

@@ -406,10 +406,11 @@ class Runner:
     async def _give_up_looking(self) -> None:
         """End a run that waits for what it cannot see; another one goes on when it can be seen."""
         watch = self._observer if self._observer.live else self._reconciler
-        if watch.blind_since is None:
+        if watch.blind_since is None or watch.looked_at is None:
             return
         until = watch.blind_since + GIVE_UP_LOOKING_AFTER
-        if self._clock() < until:
+        # By the last look, not by the clock: a machine that was asleep looks once more.
+        if watch.looked_at < until:
             await self._tell_waiting({"until": until.isoformat(), "reason": LIST_UNREADABLE})
         else:
             self._end(Finish(ending=Ending.NOTHING_NOW, reason=LIST_UNREADABLE))

@@ -221,6 +221,17 @@ def test_never_beyond(steps: list[tuple[str, int]], most: int, a_day: int, cost:
     assert real.cost + 5 * len(live) <= cost
 
 
+def test_an_end_that_was_counted_already() -> None:
+    """Told of after the journal was counted, which knew it, an end adds nothing."""
+    spending = Spending(Budget(max_cost=9, price_per_minute=1))
+    spending.recount(CallsMade(calls=1, ended=[EndedCalls(calls=1, cost=2.0)]), NOW)
+    spending.ended("att_1", "completed", 2.0, 100.0)
+    spending.take("att_2", LONGEST)
+    for _ in range(2):
+        spending.ended("att_2", "completed", None, 100.0)
+    assert (spending.spent(NOW).cost, spending.spent(NOW).cost_at_most) == (4, 4)
+
+
 def test_a_clock_that_is_set_back_counts_anew() -> None:
     """Calls of a day that was not counted are not taken for none."""
     budget = Budget(max_calls_per_day=5, zone="Asia/Dubai")
