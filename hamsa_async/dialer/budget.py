@@ -184,12 +184,19 @@ def _cost_of_each(calls: EndedCalls, budget: Budget) -> Decimal | None:
 class Refusal:
     """Why one more call does not fit."""
 
-    reason: str
-    """The budget, a colon, and what was made of it."""
+    budget: str
+    """Which budget: the name of its field."""
+    what: str
+    """What was made of it."""
     until: datetime | None = None
     """From when on it does; `None`: no time changes it."""
     freed_by_ends: bool = False
     """Whether the ends of calls that are open may make room."""
+
+    @property
+    def reason(self) -> str:
+        """Both, for people."""
+        return f"{self.budget}: {self.what}"
 
 
 @attrs.frozen(kw_only=True)
@@ -307,13 +314,14 @@ class Spending:
         """
         budget, day = self.budget, self.budget.day_of(now)
         if budget.max_calls is not None and self._calls + in_hand >= budget.max_calls:
-            return Refusal(reason=f"max_calls: {self._calls} were made")
+            return Refusal(budget="max_calls", what=f"{self._calls} were made")
         if budget.max_cost is not None:
             most = budget.most(longest)
             if self._cost + self._open + most > budget.max_cost:
                 return Refusal(
-                    reason=(
-                        f"max_cost: {self._cost + self._open} of {budget.max_cost} may be spent,"
+                    budget="max_cost",
+                    what=(
+                        f"up to {self._cost + self._open} of {budget.max_cost} is spent,"
                         f" and a call can cost {most}"
                     ),
                     freed_by_ends=self._cost + most <= budget.max_cost,
@@ -323,7 +331,8 @@ class Spending:
             # Before the day that was counted: the clock was set back, so count again.
             if today is None or today + in_hand >= budget.max_calls_per_day:
                 return Refusal(
-                    reason=f"max_calls_per_day: {today or 0} were made today in {budget.zone}",
+                    budget="max_calls_per_day",
+                    what=f"{today or 0} were made today in {budget.zone}",
                     until=day[1],
                 )
         return None

@@ -466,7 +466,7 @@ class Runner:
             refusal.freed_by_ends and self._outstanding is not None
         )
         if passes and self._wait:
-            await self._until(refusal.until, refusal.reason)
+            await self._until(refusal.until, refusal.budget)
             return
         if passes:
             # Those that do not wait have at least looked at what was open from before.

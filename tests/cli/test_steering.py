@@ -78,7 +78,7 @@ def test_a_budget_of_money(dial: Any, contacts: Any, dial_at: Any, lasting: Any)
     done = dial.run(contacts(6), *money, "--no-wait", "--json").ends(7)
     assert len(dial.server.rings()) == 3
     assert "spent: 3 calls; cost 0, at most 10.50 of 10.50" in done.err
-    assert "nothing to do now (max_cost: 10.50 of 10.50 may be spent, and a call can" in done.err
+    assert "nothing to do now (max_cost: up to 10.50 of 10.50 is spent, and a call can" in done.err
     assert "run --name eid again to go on" in done.err
     status = dial.status()
     assert status["spent"] == done.document["spent"]
@@ -94,7 +94,9 @@ def test_a_budget_of_money(dial: Any, contacts: Any, dial_at: Any, lasting: Any)
     # Not one more: a resumed run has the same life, and a budget that can never do says so.
     dial.resume(*money, "--no-wait").ends(7)
     halted = dial.resume("--max-cost", "3", "--price-per-minute", "0.70").ends(5)
-    assert "halted: max_cost: 10.50 of 3 may be spent, and a call can cost 3.50" in halted.complaint
+    assert (
+        "halted: max_cost: up to 10.50 of 3 is spent, and a call can cost 3.50" in halted.complaint
+    )
     assert len(dial.server.rings()) == 3
 
 

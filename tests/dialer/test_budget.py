@@ -153,7 +153,7 @@ def test_tenths_add_up() -> None:
     spending.take("a", timedelta(minutes=1))
     refusal = spending.refusal(timedelta(minutes=1), NOW)
     assert refusal is not None
-    assert refusal.reason == "max_cost: 0.3 of 0.3 may be spent, and a call can cost 0.1"
+    assert refusal.reason == "max_cost: up to 0.3 of 0.3 is spent, and a call can cost 0.1"
     assert not refusal.freed_by_ends or spending.spent(NOW).cost == Decimal("0.2")
 
 
@@ -254,7 +254,7 @@ async def test_live_calls_count_at_their_longest(world: Any) -> None:
     waiting: list[int] = []
 
     def listen(event: Any) -> None:
-        if event.kind is EventKind.WAITING and event.data["reason"].startswith("max_cost"):
+        if event.kind is EventKind.WAITING and event.data["reason"] == "max_cost":
             waiting.append(len(world.fake.ledger.rings))
 
     async with world.dialer(clock=Clock(world, speed=200)) as dialer:
@@ -262,7 +262,7 @@ async def test_live_calls_count_at_their_longest(world: Any) -> None:
         run = dialer.run(campaign, world.rows(20))
         events = await read(run, listen)
     assert run.finish.ending is Ending.HALTED
-    assert run.finish.reason == "max_cost: 8 of 12 may be spent, and a call can cost 5"
+    assert run.finish.reason == "max_cost: up to 8 of 12 is spent, and a call can cost 5"
     assert run.finish.by_budget
     # A call can cost 5, so one that fits begins while no more than 7 are spent.
     assert len(world.fake.ledger.rings) == 8
@@ -279,7 +279,7 @@ async def test_not_waiting_for_what_may_free_a_budget(world: Any) -> None:
     world.fake.call_seconds = (200, 200)
     run, _ = await world.run(world.rows(9), max_cost=10, price_per_minute=1)
     assert run.finish.ending is Ending.NOTHING_NOW
-    assert run.finish.reason == "max_cost: 10 of 10 may be spent, and a call can cost 5"
+    assert run.finish.reason == "max_cost: up to 10 of 10 is spent, and a call can cost 5"
     assert len(world.fake.ledger.rings) == 2
     run, _ = await world.run(max_cost=16, price_per_minute=1)
     assert len(world.fake.ledger.rings) == 3
@@ -401,7 +401,7 @@ async def test_what_others_settle_frees_a_budget(world: Any) -> None:
         async with asyncio.timeout(HUNG):
             async for event in run:
                 if event.kind is EventKind.WAITING and settling is None:
-                    assert event.data["reason"].startswith("max_cost")
+                    assert event.data["reason"] == "max_cost"
                     settling = asyncio.create_task(settle())
                 if event.kind is EventKind.PLACED and event.row == 2:
                     assert done.is_set()
@@ -441,7 +441,7 @@ async def test_a_journal_of_before_there_were_budgets(world: Any, version: str) 
     with contextlib.closing(sqlite3.connect(world.path)) as connection, connection:
         connection.execute("UPDATE identity SET base_url = ?", (world.fake.base_url,))
     run, _ = await world.run(name=record.name, max_cost=35, price_per_minute=1, concurrency=1)
-    assert run.finish.reason == "max_cost: 35 of 35 may be spent, and a call can cost 5"
+    assert run.finish.reason == "max_cost: up to 35 of 35 is spent, and a call can cost 5"
     assert len(world.fake.ledger.rings) == 1
 
 
@@ -467,9 +467,8 @@ async def test_midnight_on_a_day_on_which_clocks_change(world: Any) -> None:
     untils: list[datetime] = []
 
     def listen(event: Any) -> None:
-        if event.kind is EventKind.WAITING and event.data["reason"].startswith("max_calls_per_day"):
+        if event.kind is EventKind.WAITING and event.data["reason"] == "max_calls_per_day":
             untils.append(datetime.fromisoformat(event.data["until"]))
-            assert "in Africa/Cairo" in event.data["reason"]
             clock.set(untils[-1])
 
     async with world.dialer(clock=clock) as dialer:

@@ -52,6 +52,7 @@ class Case:
     code: Exit
     fault: str | None = None
     settings: dict[str, Any] = attrs.field(factory=dict)
+    row: dict[str, Any] = attrs.field(factory=dict)
     wait: bool = False
     meanwhile: Meanwhile = _nothing
     end: bool = False
@@ -60,17 +61,15 @@ class Case:
 
 _DAY = {"max_calls_per_day": 2, "budget_zone": "Asia/Dubai"}
 _MONEY = {"max_cost": 12, "price_per_minute": 1}
-_RETRY = {"retries": ("completed: 1h",), "max_attempts": 2}
 
 CASES: dict[str, Case] = {
     "done": Case(ending=Ending.DONE, reason=None, code=Exit.DONE, wait=True, end=True),
     "calls are open": Case(ending=Ending.NOTHING_NOW, reason=CALLS_OPEN, code=Exit.NOTHING_NOW),
-    "tried again later": Case(
+    "due later": Case(
         ending=Ending.NOTHING_NOW,
-        reason="retry",
+        reason="not_before",
         code=Exit.NOTHING_NOW,
-        end=True,
-        settings=_RETRY,
+        row={"not_before": "2099-01-01T00:00:00Z"},
     ),
     "doubts are open": Case(
         ending=Ending.NOTHING_NOW, reason=DOUBTS_OPEN, code=Exit.UNKNOWNS, fault="drop_before"
@@ -97,14 +96,14 @@ CASES: dict[str, Case] = {
     ),
     "max_cost": Case(
         ending=Ending.HALTED,
-        reason="max_cost: 0 of 4 may be spent, and a call can cost 5",
+        reason="max_cost: up to 0 of 4 is spent, and a call can cost 5",
         code=Exit.HALTED,
         settings={**_MONEY, "max_cost": 4},
         wait=True,
     ),
     "max_cost, and calls are open": Case(
         ending=Ending.NOTHING_NOW,
-        reason="max_cost: 10 of 12 may be spent, and a call can cost 5",
+        reason="max_cost: up to 10 of 12 is spent, and a call can cost 5",
         code=Exit.NOTHING_NOW,
         settings=_MONEY,
     ),
@@ -137,7 +136,8 @@ async def test_each_end(world: Any, name: str) -> None:
         world.fake.faults.at_rate(case.fault, 1.0)
     dialed = False
     async with asyncio.timeout(HUNG), world.dialer() as dialer:
-        run = dialer.run(world.campaign(**case.settings), world.rows(30), wait=case.wait)
+        rows = world.rows(30, **case.row)
+        run = dialer.run(world.campaign(**case.settings), rows, wait=case.wait)
         async for event in run:
             dialed = dialed or event.kind is EventKind.INTENDED
             told = case.meanwhile(world, run, event)
