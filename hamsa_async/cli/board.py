@@ -80,7 +80,7 @@ _NOTABLE: Final = frozenset(
         EventKind.LOOKED,
     }
 )
-Spending: TypeAlias = Callable[[], Spent | None]
+TellSpent: TypeAlias = Callable[[], Spent | None]
 """Says what the campaign has spent by now."""
 
 _FRAMES: Final = 8  # redraws per second
@@ -183,7 +183,7 @@ class Board(Protocol):
 class LiveBoard:
     """A bar, the counts and the last notable events, redrawn in place."""
 
-    def __init__(self, console: Console, loaded: Loaded, spent: Spending) -> None:
+    def __init__(self, console: Console, loaded: Loaded, spent: TellSpent) -> None:
         self._console = console
         self._tally = Tally(loaded)
         self._spent = spent
@@ -243,7 +243,7 @@ class LiveBoard:
 class PlainBoard:
     """A line every few seconds, and one for each notable event."""
 
-    def __init__(self, console: Console, loaded: Loaded, spent: Spending) -> None:
+    def __init__(self, console: Console, loaded: Loaded, spent: TellSpent) -> None:
         self._console = console
         self._tally = Tally(loaded)
         self._spent = spent
@@ -285,7 +285,7 @@ class PlainBoard:
         return "; ".join((counts, self._tally.pace(), *_in_words(self._spent())))
 
 
-def make_board(loaded: Loaded, spent: Spending) -> Board:
+def make_board(loaded: Loaded, spent: TellSpent) -> Board:
     """The board that fits where it is shown."""
     console = people()
     if sys.stderr.isatty() and not console.is_dumb_terminal:

@@ -91,7 +91,7 @@ class Finish:
     next_at: datetime | None = None
     """When the first contact is due that waits, for `NOTHING_NOW`."""
     by_budget: bool = False
-    """Whether it was halted because a budget is used up."""
+    """Whether a budget is what ended it."""
 
 
 class _HeldBackError(Exception):
