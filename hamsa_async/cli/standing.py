@@ -1,7 +1,7 @@
 """Where a campaign stands, for `status` and `report`."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -10,9 +10,11 @@ from rich.text import Text
 
 from hamsa_async.cli.board import clock, counts_table, pace_words
 from hamsa_async.dialer import ContactState, DialerEvent, SqliteJournal
+from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
 from hamsa_async.dialer.machine import Asked
 from hamsa_async.dialer.report import MEANINGS
+from hamsa_async.dialer.spending import spent_by
 
 
 @attrs.frozen(kw_only=True)
@@ -33,6 +35,9 @@ class Standing:
 
     pace: DialerEvent | None
     """What was last said of the pace of its last run."""
+
+    spent: Spent | None
+    """What was spent of the last run's budget, where it had one."""
 
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
@@ -69,6 +74,8 @@ class Standing:
             "pace": None
             if self.pace is None
             else {"at": self.pace.at.isoformat(), **self.pace.data},
+            "budget": None if self.spent is None else self.spent.budget.as_json(),
+            "spent": None if self.spent is None else self.spent.as_json(),
             "others_known_since": None
             if self.others_known_since is None
             else self.others_known_since.isoformat(),
@@ -80,6 +87,8 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
     """Look where a campaign stands."""
     following = await journal.next_due(record.id)
     last_run = await journal.last_run(record.id)
+
+    budget = Budget.from_json(None if last_run is None else last_run.budget)
     return Standing(
         name=record.name,
         settings=record.settings,
@@ -92,6 +101,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
         asked=await journal.asked(record.id),
+        spent=await spent_by(journal, record.id, budget, datetime.now(UTC)) if budget else None,
         others_known_since=(await journal.looked())[0],
     )
 
@@ -110,6 +120,7 @@ def standing_table(standing: Standing) -> RenderableType:
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
         *_pace_line(standing),
         counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
+        *([] if standing.spent is None else [Text(f"spent: {standing.spent}")]),
         Text(
             "calls that others placed are not known"
             if standing.others_known_since is None
