@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from hamsa_async.dialer.contacts import Row
+from hamsa_async.dialer.journal.pseudonyms import DETAIL, FORGOTTEN, IS_PSEUDONYM, renaming
 from hamsa_async.dialer.journal.records import ListDifference, StagedList
 from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.journal.thread import ThreadedConnection
@@ -75,11 +76,33 @@ def _skip(reason: str, detail: str, condition: str) -> str:
     )
 
 
+# Whoever was forgotten is not called, and nothing of them is written down again.
+_MARK_FORGOTTEN: Final = (
+    f"UPDATE temp.staged SET state = '{ContactState.SKIPPED}', reason = '{DNC}',"
+    f" detail = '{DETAIL}' WHERE known_as(phone_number) <> phone_number"
+)
+_ERASE_FORGOTTEN: Final = (
+    "UPDATE temp.staged SET phone_number = known_as(phone_number), contact_id = NULL,"
+    " params = '{}', from_number = NULL, agent_id = NULL, due_at = NULL, not_before = NULL,"
+    " expires_at = NULL, timezone = NULL, consent = NULL, consent_at = NULL"
+    f" WHERE detail = '{DETAIL}' AND NOT {IS_PSEUDONYM}"
+)
+_ABOUT_FORGOTTEN: Final = frozenset({_MARK_FORGOTTEN, _ERASE_FORGOTTEN})
+_COUNT_FORGOTTEN: Final = f"SELECT count(*) FROM main.suppressed WHERE source = '{FORGOTTEN}'"
+# For those who were forgotten after the list was looked at.
+_KEY_FORGOTTEN: Final = (
+    f"UPDATE temp.staged SET key = state || ':' || phone_number || ':' ||"
+    " (SELECT count(*) FROM temp.staged AS other WHERE other.phone_number ="
+    f" staged.phone_number AND other.row <= staged.row) WHERE {IS_PSEUDONYM}"
+    " AND key NOT GLOB 'skipped:forgotten:*'"
+)
+
 # In this order. Whoever asks not to be called in any row, by number or by contact_id, is not
 # called for another one; then, of rows with one number or one contact_id, the first is called.
 _JUDGEMENTS: Final = (
     "CREATE INDEX temp.staged_number ON staged (phone_number)",
     "CREATE INDEX temp.staged_id ON staged (contact_id) WHERE contact_id IS NOT NULL",
+    _MARK_FORGOTTEN,
     _skip(
         DNC,
         "Another row of the list says not to call this number.",
@@ -116,6 +139,7 @@ _JUDGEMENTS: Final = (
         "The same contact_id is in the list before, with another number.",
         "row NOT IN (SELECT row FROM temp.called)",
     ),
+    _ERASE_FORGOTTEN,
     f"UPDATE temp.staged SET key = 'number:' || phone_number WHERE state IN ({_CALLABLE})",
     (
         "CREATE TEMP TABLE place AS SELECT row, row_number() OVER"
@@ -131,7 +155,7 @@ _JUDGEMENTS: Final = (
     (
         "INSERT INTO temp.gone (id) SELECT id FROM main.contacts AS old"
         f" WHERE old.campaign = :campaign AND old.state IN ({_MAY_GO})"
-        f" AND old.reason IS NOT '{WITHDRAWN}'"
+        f" AND old.reason IS NOT '{WITHDRAWN}' AND NOT old.{IS_PSEUDONYM}"
         " AND NOT EXISTS (SELECT 1 FROM temp.staged AS new WHERE new.key = old.key) ORDER BY id"
     ),
 )
@@ -165,6 +189,7 @@ _TAKE: Final = (
     " WHERE new.row > :after AND new.row <= :upto"
     " ON CONFLICT (campaign, key) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _FIELDS.split(", ") if name != "key")
+    + ", erased_at = NULL"
     + f" WHERE {_OPEN_TO_CHANGE.replace('new.', 'excluded.')}"
 )
 _WITHDRAW: Final = (
@@ -173,6 +198,7 @@ _WITHDRAW: Final = (
     f" ELSE '{ContactState.SKIPPED}' END, reason = '{WITHDRAWN}',"
     " detail = 'The row is no longer in the list.', due_at = NULL"
     " WHERE id IN (SELECT id FROM temp.gone WHERE place > :after AND place <= :upto)"
+    f" AND NOT {IS_PSEUDONYM}"
 )
 
 
@@ -184,6 +210,7 @@ class ListStage:
         self._connection = connection
         self._is_there = False
         self._found: StagedList | None = None
+        self._forgotten = 0
 
     async def add(self, rows: Iterable[Row]) -> None:
         """Stage some more rows."""
@@ -211,10 +238,26 @@ class ListStage:
     async def _write(self, statement: str, values: dict[str, int]) -> None:
         def step(connection: sqlite3.Connection) -> None:
             with transaction(connection):
+                self._forget_more(connection)
                 connection.execute(statement, values)
 
         await self._connection.run(step)
         await asyncio.sleep(_BREATH)
+
+    def _forget_more(self, connection: sqlite3.Connection) -> None:
+        """See to those who were forgotten since the list was looked at."""
+        (forgotten,) = connection.execute(_COUNT_FORGOTTEN).fetchone()
+        if forgotten != self._forgotten and self._rename(connection):
+            for each in (_MARK_FORGOTTEN, _ERASE_FORGOTTEN, _KEY_FORGOTTEN):
+                connection.execute(each)
+        self._forgotten = forgotten
+
+    def _rename(self, connection: sqlite3.Connection) -> bool:
+        """Let statements ask what a number is known as; whether anybody was forgotten."""
+        rename = renaming(connection)
+        if rename is not None:
+            connection.create_function("known_as", 1, rename, deterministic=True)
+        return rename is not None
 
     async def aclose(self) -> None:
         """Forget the list."""
@@ -231,7 +274,11 @@ class ListStage:
     def _look(self, connection: sqlite3.Connection) -> StagedList:
         values = {"campaign": self._campaign}
         connection.execute("BEGIN")
+        (self._forgotten,) = connection.execute(_COUNT_FORGOTTEN).fetchone()
+        passed_over = frozenset() if self._rename(connection) else _ABOUT_FORGOTTEN
         for statement in _JUDGEMENTS:
+            if statement in passed_over:
+                continue
             connection.execute(statement, values if ":campaign" in statement else {})
         connection.execute("COMMIT")
         rows, usable, without_from, new, changed = connection.execute(
