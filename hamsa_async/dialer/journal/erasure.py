@@ -175,16 +175,19 @@ def _way_out(found: OpenAttempt) -> str:
             f" reconcile {found.campaign}, or with your word, hamsa campaign reconcile"
             f" {found.campaign} {found.attempt_id} --placed CALL_ID | --absent"
         )
-    if found.state is AttemptState.INTENDED or found.ends_by is None:
+    if found.state is AttemptState.INTENDED:
         return (
             f"{whose} is placing a call to it; run this again when that is over (where no dialer"
             f" runs, run the campaign first, or hamsa campaign reconcile {found.campaign})"
         )
-    ends_by = found.ends_by.astimezone(UTC)
-    return (
-        f"a call of {whose} is not over, as far as is known; run this again when its end was seen,"
-        f" or after {ends_by:%Y-%m-%d %H:%M} UTC, when it must be"
-    )
+    until = "run the campaign, which looks for its end, and then this again"
+    if found.ends_by is not None:
+        ends_by = found.ends_by.astimezone(UTC)
+        until = (
+            f"run this again when its end was seen, or after {ends_by:%Y-%m-%d %H:%M} UTC, when it"
+            " must be over"
+        )
+    return f"a call of {whose} is not over, as far as is known; {until}"
 
 
 __all__ = ["Erasure", "Forgotten", "Overwritten", "Purged"]
