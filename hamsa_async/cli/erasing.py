@@ -12,7 +12,7 @@ from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import complain, counted, people, visible
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.journal.erasure import Erasure, Forgotten, Purged
-from hamsa_async.errors import ConfigurationError
+from hamsa_async.errors import CampaignError, ConfigurationError
 
 
 async def forget_number(
@@ -24,14 +24,13 @@ async def forget_number(
         HamsaError: Nothing was erased.
     """
     given = read_number(number, what=mask_number(number), country=read_country(country))
+    if not yes and not can_ask():
+        raise ConfigurationError("there is no terminal to ask: --yes is needed")
     async with await SqliteJournal.open(find_journal(journal), create=False) as opened:
         if not yes:
-            if not can_ask():
-                raise ConfigurationError("without a terminal --yes is needed: nobody can be asked")
             where = visible(str(opened.path))
             if not await agreed(f"Erase {mask_number(given)} from journal {where} for good?"):
-                people().print("nothing was erased")
-                return Exit.INTERRUPTED
+                raise CampaignError("not confirmed: nothing was erased")
         forgotten = await opened.erasure.forget(given)
         for line in _forgotten(given, forgotten):
             people().print(line)
