@@ -255,6 +255,7 @@ async def forget(
     country: str | None = None,
     journal: Path | None = None,
     yes: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> Exit:
     """Erase a person from the journal, all of its campaigns. It cannot be undone.
 
@@ -267,8 +268,9 @@ async def forget(
         country: The country (`AE`) of a number that is written without its country code.
         journal: The journal; by default yours.
         yes: Do not ask. Needed where there is no terminal.
+        as_json: Print one JSON document on stdout: what was erased, and what is left.
     """
-    return await forget_number(number, country=country, journal=journal, yes=yes)
+    return await forget_number(number, country=country, journal=journal, yes=yes, as_json=as_json)
 
 
 @app.command(help_epilogue=_STATES)

@@ -1,22 +1,24 @@
 """`hamsa campaign forget` and `hamsa journal purge`: what is erased, and what is left of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import attrs
 from rich.progress import Progress
 
 from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import find_journal, read_age, read_country, read_number
 from hamsa_async.cli.asking import agreed, can_ask
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.output import complain, counted, people, visible
+from hamsa_async.cli.output import complain, counted, people, print_json, visible
 from hamsa_async.dialer import SqliteJournal
-from hamsa_async.dialer.journal.erasure import Erasure, Forgotten, Purged
+from hamsa_async.dialer.journal.erasure import Erasure, Forgotten, Overwritten, Purged
 from hamsa_async.errors import CampaignError, ConfigurationError
 
 
 async def forget_number(
-    number: str, *, country: str | None, journal: Path | None, yes: bool
+    number: str, *, country: str | None, journal: Path | None, yes: bool, as_json: bool
 ) -> Exit:
     """Erase a person from a journal.
 
@@ -34,7 +36,11 @@ async def forget_number(
         forgotten = await opened.erasure.forget(given)
         for line in _forgotten(given, forgotten):
             people().print(line)
-        return await _overwrite(opened.erasure)
+        done = await _overwrite(opened.erasure)
+        copies = opened.erasure.copies()
+    if as_json:
+        print_json({"phone_number": given, **_as_json(forgotten, done, copies)})
+    return Exit.DONE if done else Exit.FAILURES
 
 
 def _forgotten(number: str, found: Forgotten) -> Iterator[str]:
@@ -55,7 +61,7 @@ def _forgotten(number: str, found: Forgotten) -> Iterator[str]:
     yield "a keyed hash of it is on the do-not-call list: it is not called again"
 
 
-async def purge_journal(older_than: str, journal: Path | None) -> Exit:
+async def purge_journal(older_than: str, journal: Path | None, *, as_json: bool) -> Exit:
     """Let go of old data.
 
     Raises:
@@ -70,7 +76,11 @@ async def purge_journal(older_than: str, journal: Path | None) -> Exit:
                 age, progress=lambda done, of: bar.update(task, completed=done, total=of)
             )
         console.print(_purged(purged))
-        return await _overwrite(opened.erasure)
+        done = await _overwrite(opened.erasure)
+        copies = opened.erasure.copies()
+    if as_json:
+        print_json(_as_json(purged, done, copies))
+    return Exit.DONE if done else Exit.FAILURES
 
 
 def _purged(purged: Purged) -> str:
@@ -80,7 +90,17 @@ def _purged(purged: Purged) -> str:
     )
 
 
-async def _overwrite(erasure: Erasure) -> Exit:
+def _as_json(
+    erased: Forgotten | Purged, done: Overwritten, copies: Sequence[Path]
+) -> dict[str, Any]:
+    return {
+        **attrs.asdict(erased),
+        "overwritten": attrs.asdict(done),
+        "copies": [str(copy) for copy in copies],
+    }
+
+
+async def _overwrite(erasure: Erasure) -> Overwritten:
     """See to the bytes, and say what is left."""
     done = await erasure.overwrite()
     if not done.log:
@@ -97,4 +117,4 @@ async def _overwrite(erasure: Erasure) -> Exit:
     if copies := erasure.copies():
         names = ", ".join(visible(str(copy)) for copy in copies)
         people().print(f"copies of before an upgrade still hold it; delete them: {names}")
-    return Exit.DONE if done else Exit.FAILURES
+    return done

@@ -1,8 +1,9 @@
 """`hamsa journal backup | check | purge`."""
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from hamsa_async.cli.arguments import find_journal
 from hamsa_async.cli.erasing import purge_journal
@@ -47,7 +48,12 @@ async def check(*, journal: Path | None = None) -> Exit:
 
 
 @app.command
-async def purge(*, older_than: str, journal: Path | None = None) -> Exit:
+async def purge(
+    *,
+    older_than: str,
+    journal: Path | None = None,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> Exit:
     """Let go of what was said in old calls, and of what lists said of those who were called.
 
     Params (names among them), transcripts, recordings, results and webhooks' texts are erased, of
@@ -59,5 +65,6 @@ async def purge(*, older_than: str, journal: Path | None = None) -> Exit:
     Args:
         older_than: How long ago the last thing must have happened to a contact: 90d, say.
         journal: The journal; by default yours.
+        as_json: Print one JSON document on stdout: what was erased, and what is left.
     """
-    return await purge_journal(older_than, journal)
+    return await purge_journal(older_than, journal, as_json=as_json)

@@ -1,18 +1,13 @@
 """What every command shows: no whole number to people, and nothing of this machine's zone."""
 
-import io
 import json
 import logging
-import os
 import re
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from hamsa_async.cli.app import run_command
 from hamsa_async.testing import FAKE_AGENT_ID
 
 ME, DOUBT, LATER, ODD = "+971501000001", "+971501000002", "+971501000003", "971501000004"
@@ -27,24 +22,14 @@ NO_NUMBERS = re.compile(r"\S*/\S*|att_\S+|[0-9a-f]{8}-[0-9a-f-]+")  # paths and 
 
 
 @pytest.fixture
-def hamsa(dial: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """The command in this process, in a zone that nobody lives in."""
-    for name, value in dial.command.env.items():
-        monkeypatch.setenv(name, value)
+def hamsa(quick: Any) -> Callable[..., tuple[int, str, str]]:
+    """The command on a machine in a zone that nobody lives in."""
 
     def run(*tokens: object, zone: str = ODD_ZONE) -> tuple[int, str, str]:
-        monkeypatch.setenv("TZ", zone)
-        time.tzset()
-        out, err = io.StringIO(), io.StringIO()
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            code = run_command([str(token) for token in tokens])
-        return code, out.getvalue(), err.getvalue()
+        done = quick.command(*tokens, zone=zone)
+        return done.code, done.out, done.err
 
-    yield run
-    os.environ.pop("TZ")
-    time.tzset()
+    return run
 
 
 @pytest.fixture

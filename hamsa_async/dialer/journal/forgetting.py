@@ -34,8 +34,8 @@ _CONTACTS: Final = (
     f" (phone_number = :number OR state = '{ContactState.INVALID}' OR key GLOB 'invalid:*')"
 )
 _CALLS: Final = (
-    "SELECT id FROM calls WHERE phone_number = :number"
-    " OR id IN (SELECT call_id FROM attempts WHERE phone_number = :number)"
+    "SELECT id FROM calls WHERE rowid > :call AND phone_number = :number"
+    " UNION SELECT call_id FROM attempts WHERE phone_number = :number AND call_id IS NOT NULL"
 )
 _INBOX: Final = (
     "SELECT number FROM inbox WHERE number > :delivery AND length(body) > 0 AND ("
@@ -47,7 +47,8 @@ _INBOX: Final = (
 _LAST: Final = (
     "SELECT (SELECT coalesce(max(id), 0) FROM contacts),"
     " (SELECT coalesce(max(number), 0) FROM inbox),"
-    " (SELECT coalesce(max(number), 0) FROM events)"
+    " (SELECT coalesce(max(number), 0) FROM events),"
+    " (SELECT coalesce(max(rowid), 0) FROM calls)"
 )
 _OPEN: Final = (
     "SELECT p.name, a.id, a.state, a.ends_by FROM attempts AS a"
@@ -114,8 +115,8 @@ class Traces:
     deliveries: Sequence[int] = ()
     events: Sequence[int] = ()
     calls: Collection[str] = frozenset()
-    upto: tuple[int, int, int] = (0, 0, 0)
-    """The last contact, delivery and event that were looked at."""
+    upto: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """The last contact, delivery, event and call that were looked at."""
 
     def and_(self, more: "Traces") -> "Traces":
         """Both."""
@@ -164,13 +165,14 @@ class Forgotten:
 
 def find(connection: sqlite3.Connection, person: Person, *, beyond: Traces) -> Traces:
     """Search for a person, past what was searched before. Only reads, but all of it."""
-    contact, delivery, event = beyond.upto
+    contact, delivery, event, call = beyond.upto
     values: dict[str, Any] = {
         "number": person.number,
         "digits": person.digits,
         "contact": contact,
         "delivery": delivery,
         "event": event,
+        "call": call,
     }
     upto = connection.execute(_LAST).fetchone()
     contacts = [
@@ -183,7 +185,7 @@ def find(connection: sqlite3.Connection, person: Person, *, beyond: Traces) -> T
         contacts=contacts,
         deliveries=[number for (number,) in connection.execute(_INBOX, values)],
         events=list(_wordy_events(connection, event, found)),
-        calls={call for (call,) in connection.execute(_CALLS, values)},
+        calls={each for (each,) in connection.execute(_CALLS, values)},
         upto=upto,
     )
 

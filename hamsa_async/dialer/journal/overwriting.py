@@ -16,7 +16,7 @@ import attrs
 from hamsa_async.dialer.journal.schema import explained, open_database
 
 _PATIENCE: Final = 10.0  # seconds for which others may read what the log has
-_PAUSE: Final = 0.05
+_PAUSE: Final = 0.2
 _QUICK: Final = 64 * 1024 * 1024  # bytes: rewritten in about a second, which a dialer can wait
 
 
@@ -36,14 +36,13 @@ class Overwritten:
         return self.log and self.pages
 
 
-def overwrite(path: Path, *, in_use: bool, patience: float = _PATIENCE) -> Overwritten:
+def overwrite(path: Path, *, in_use: bool) -> Overwritten:
     """Overwrite what is left of what was erased, as far as others let us.
 
     Args:
         path: The journal.
         in_use: Whether campaigns are dialed with it: then a large file is not rewritten, since
             nothing could be written meanwhile.
-        patience: Seconds to wait for those who read.
 
     Raises:
         JournalError: The disk is full, or somebody writes without end. What was erased stays so.
@@ -57,13 +56,14 @@ def overwrite(path: Path, *, in_use: bool, patience: float = _PATIENCE) -> Overw
             connection.execute("VACUUM")
             connection.execute("UPDATE erasing SET overwritten = 1")
             pages = True
-        return Overwritten(log=_truncated(connection, patience), pages=bool(pages))
+        return Overwritten(log=_truncated(connection), pages=bool(pages))
 
 
-def _truncated(connection: sqlite3.Connection, patience: float) -> bool:
+def _truncated(connection: sqlite3.Connection) -> bool:
     """Empty the log, as soon as nobody reads what it has."""
-    connection.execute("PRAGMA busy_timeout = 1000")  # each try; writers are held off meanwhile
-    until = time.monotonic() + patience
+    connection.execute("PRAGMA busy_timeout = 100")  # ms of each try: it holds off who writes
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, and holds off nobody
+    until = time.monotonic() + _PATIENCE
     while True:
         (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if not busy:

@@ -12,9 +12,9 @@ import attrs
 
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.sql import quoted
-from hamsa_async.dialer.machine import DIALABLE, ContactState
+from hamsa_async.dialer.machine import ContactState
 
-CHUNK: Final = 2_000  # rows per transaction: a longer one holds off a running dialer's intents
+CHUNK: Final = 500  # rows per transaction: a longer one holds off a running dialer's intents
 
 FINAL: Final = frozenset(
     {
@@ -26,8 +26,6 @@ FINAL: Final = frozenset(
     }
 )
 """The states of contacts that nothing more is done about."""
-
-assert not FINAL & DIALABLE
 
 # Everything that happens to a contact is an event; a row that nothing ever happened to is as old
 # as its campaign's newest list.

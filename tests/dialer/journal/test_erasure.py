@@ -17,7 +17,7 @@ import pytest
 
 from hamsa_async.dialer import Row, SqliteJournal
 from hamsa_async.dialer.events import EventKind
-from hamsa_async.dialer.journal import listing, overwriting
+from hamsa_async.dialer.journal import erasure, forgetting, listing, overwriting, purging
 from hamsa_async.dialer.journal.dialing import DNC
 from hamsa_async.dialer.journal.pseudonyms import DETAIL, is_pseudonym
 from hamsa_async.dialer.journal.records import (
@@ -30,7 +30,7 @@ from hamsa_async.dialer.journal.records import (
     Verdict,
 )
 from hamsa_async.dialer.journal.schema import MIGRATIONS, open_database
-from hamsa_async.dialer.machine import AttemptState, Happening
+from hamsa_async.dialer.machine import DIALABLE, AttemptState, ContactState, Happening
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import ConfigurationError, JournalError
 from hamsa_async.webhooks.deliveries import deliver
@@ -302,6 +302,34 @@ async def test_a_forgotten_row_is_shown_as_such(stocked: Stocked) -> None:
     assert ("waiting", 1, EventKind.SKIPPED) in told
 
 
+MEANWHILE = f"""
+    INSERT INTO contacts (campaign, key, row, phone_number, params, state)
+        VALUES (1, 'late', 77, '{PERSON}', '{{}}', 'pending');
+    INSERT INTO inbox (key, at, body) VALUES ('late', 0, '{PERSON}');
+    INSERT INTO calls (id, phone_number, placed_at, looked_at) VALUES ('late', '{PERSON}', 0, 0);
+    INSERT INTO events (at, kind, campaign, contact, data)
+        SELECT 0, 'returned', 1, id, '{{"reason":"for {NOTE}"}}' FROM contacts
+        WHERE phone_number = '{PERSON}' AND state = 'done';
+"""
+
+
+async def test_what_comes_between(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written down after the search and before the erasing is erased with the rest."""
+
+    def searched(connection: sqlite3.Connection, person: Any, *, beyond: Any) -> Any:
+        found = forgetting.find(connection, person, beyond=beyond)
+        with contextlib.closing(sqlite3.connect(stocked.path)) as other:
+            other.executescript(MEANWHILE)
+        return found
+
+    monkeypatch.setattr(erasure, "find", searched)
+    assert (await stocked.journal.erasure.forget(PERSON)).rows == 7
+    monkeypatch.undo()
+    await stocked.journal.erasure.forget(OTHERS[0])
+    assert await stocked.journal.erasure.overwrite()
+    assert found_in(stocked.path) == set()
+
+
 async def test_to_forget_again_is_harmless(stocked: Stocked) -> None:
     """Nothing more is there, and nothing changes."""
     await stocked.journal.erasure.forget(PERSON)
@@ -504,6 +532,7 @@ async def test_a_call_that_may_be_under_way(
     if end is None:
         return
     if end.state is AttemptState.PLACED:
+        await stocked.hear("call-5", None)
         stocked.clock.now += timedelta(days=2)  # nobody saw its end, and it can last no longer
     else:
         verdict = Verdict(state=AttemptState.ABSENT, evidence={"kind": "word", "text": NOTE})
@@ -511,6 +540,7 @@ async def test_a_call_that_may_be_under_way(
     assert (await stocked.journal.erasure.forget(PERSON)).rows == 6
     assert await stocked.journal.problems() == []
     assert NOTE not in str(stocked.ask("SELECT evidence FROM attempts"))
+    assert stocked.ask("SELECT call_id FROM inbox WHERE length(body) > 0") == [("call-2",)]
 
 
 # -- what is never changed
@@ -653,12 +683,15 @@ async def test_a_small_file_is_rewritten_at_once(path: Path) -> None:
         assert found_in(path) == set()
 
 
-async def test_a_log_that_somebody_reads(stocked: Stocked, raw: sqlite3.Connection) -> None:
+async def test_a_log_that_somebody_reads(
+    stocked: Stocked, raw: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It cannot be emptied under them: that is said, and done when they have gone."""
+    monkeypatch.setattr(overwriting, "_PATIENCE", 0.0)
     raw.execute("BEGIN")
     raw.execute("SELECT count(*) FROM contacts").fetchone()
     await stocked.journal.erasure.forget(PERSON)
-    done = await asyncio.to_thread(overwriting.overwrite, stocked.path, in_use=False, patience=0.0)
+    done = await stocked.journal.erasure.overwrite()
     assert (done.log, done.pages) == (False, True)
     assert "digits" in found_in(stocked.path)
     raw.execute("COMMIT")
@@ -729,6 +762,13 @@ async def test_what_is_old_is_let_go(stocked: Stocked) -> None:
     assert attrs.asdict(again) == {"contacts": 0, "calls": 0, "deliveries": 0}
 
 
+def test_what_is_final() -> None:
+    """Nobody who may be called, or is being called, is let go."""
+    moving = {ContactState.DIALING, ContactState.PLACED, ContactState.UNKNOWN, ContactState.REVIEW}
+    assert {*ContactState} == purging.FINAL | DIALABLE | moving
+    assert not purging.FINAL & (DIALABLE | moving)
+
+
 async def test_what_is_let_go_is_in_no_byte_any_more(stocked: Stocked) -> None:
     """When the file's own rows have no more of it."""
     await age(stocked)
@@ -748,6 +788,7 @@ async def test_what_is_recent_stays(stocked: Stocked) -> None:
     """A contact is as old as the last thing that happened to it; an untouched row as its list."""
     await age(stocked, 80)
     await stocked.load("called", [person(1), *others(*OTHERS[:5]), *others(OTHERS[15], start=40)])
+    await stocked.dial("waiting", OTHERS[6], "att_8", REFUSED)
     await age(stocked, 20)
     kept = await params_of(stocked)
     purged = await stocked.journal.erasure.purge(timedelta(days=90))
@@ -820,8 +861,6 @@ async def test_what_is_still_open_keeps_its_events(stocked: Stocked) -> None:
 
 async def test_others_write_in_between(stocked: Stocked, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes in chunks, and tells how far it is; between two of them anybody may write."""
-    from hamsa_async.dialer.journal import erasure, purging
-
     monkeypatch.setattr(purging, "CHUNK", 2)
     monkeypatch.setattr(erasure, "CHUNK", 2)
     await age(stocked)
