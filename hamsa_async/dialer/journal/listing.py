@@ -15,7 +15,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from hamsa_async.dialer.contacts import Row
-from hamsa_async.dialer.journal.pseudonyms import DETAIL, FORGOTTEN, IS_PSEUDONYM, renaming
+from hamsa_async.dialer.journal import forgotten_rows
+from hamsa_async.dialer.journal.forgotten_rows import ForgottenRows
+from hamsa_async.dialer.journal.pseudonyms import IS_PSEUDONYM
 from hamsa_async.dialer.journal.records import ListDifference, StagedList
 from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.journal.thread import ThreadedConnection
@@ -76,33 +78,12 @@ def _skip(reason: str, detail: str, condition: str) -> str:
     )
 
 
-# Whoever was forgotten is not called, and nothing of them is written down again.
-_MARK_FORGOTTEN: Final = (
-    f"UPDATE temp.staged SET state = '{ContactState.SKIPPED}', reason = '{DNC}',"
-    f" detail = '{DETAIL}' WHERE known_as(phone_number) <> phone_number"
-)
-_ERASE_FORGOTTEN: Final = (
-    "UPDATE temp.staged SET phone_number = known_as(phone_number), contact_id = NULL,"
-    " params = '{}', from_number = NULL, agent_id = NULL, due_at = NULL, not_before = NULL,"
-    " expires_at = NULL, timezone = NULL, consent = NULL, consent_at = NULL"
-    f" WHERE detail = '{DETAIL}' AND NOT {IS_PSEUDONYM}"
-)
-_ABOUT_FORGOTTEN: Final = frozenset({_MARK_FORGOTTEN, _ERASE_FORGOTTEN})
-_COUNT_FORGOTTEN: Final = f"SELECT count(*) FROM main.suppressed WHERE source = '{FORGOTTEN}'"
-# For those who were forgotten after the list was looked at.
-_KEY_FORGOTTEN: Final = (
-    f"UPDATE temp.staged SET key = state || ':' || phone_number || ':' ||"
-    " (SELECT count(*) FROM temp.staged AS other WHERE other.phone_number ="
-    f" staged.phone_number AND other.row <= staged.row) WHERE {IS_PSEUDONYM}"
-    " AND key NOT GLOB 'skipped:forgotten:*'"
-)
-
 # In this order. Whoever asks not to be called in any row, by number or by contact_id, is not
 # called for another one; then, of rows with one number or one contact_id, the first is called.
 _JUDGEMENTS: Final = (
     "CREATE INDEX temp.staged_number ON staged (phone_number)",
     "CREATE INDEX temp.staged_id ON staged (contact_id) WHERE contact_id IS NOT NULL",
-    _MARK_FORGOTTEN,
+    forgotten_rows.MARK,
     _skip(
         DNC,
         "Another row of the list says not to call this number.",
@@ -139,7 +120,7 @@ _JUDGEMENTS: Final = (
         "The same contact_id is in the list before, with another number.",
         "row NOT IN (SELECT row FROM temp.called)",
     ),
-    _ERASE_FORGOTTEN,
+    forgotten_rows.ERASE,
     f"UPDATE temp.staged SET key = 'number:' || phone_number WHERE state IN ({_CALLABLE})",
     (
         "CREATE TEMP TABLE place AS SELECT row, row_number() OVER"
@@ -210,7 +191,7 @@ class ListStage:
         self._connection = connection
         self._is_there = False
         self._found: StagedList | None = None
-        self._forgotten = 0
+        self._forgotten = ForgottenRows()
 
     async def add(self, rows: Iterable[Row]) -> None:
         """Stage some more rows."""
@@ -238,26 +219,11 @@ class ListStage:
     async def _write(self, statement: str, values: dict[str, int]) -> None:
         def step(connection: sqlite3.Connection) -> None:
             with transaction(connection):
-                self._forget_more(connection)
+                self._forgotten.see_to_more(connection)
                 connection.execute(statement, values)
 
         await self._connection.run(step)
         await asyncio.sleep(_BREATH)
-
-    def _forget_more(self, connection: sqlite3.Connection) -> None:
-        """See to those who were forgotten since the list was looked at."""
-        (forgotten,) = connection.execute(_COUNT_FORGOTTEN).fetchone()
-        if forgotten != self._forgotten and self._rename(connection):
-            for each in (_MARK_FORGOTTEN, _ERASE_FORGOTTEN, _KEY_FORGOTTEN):
-                connection.execute(each)
-        self._forgotten = forgotten
-
-    def _rename(self, connection: sqlite3.Connection) -> bool:
-        """Let statements ask what a number is known as; whether anybody was forgotten."""
-        rename = renaming(connection)
-        if rename is not None:
-            connection.create_function("known_as", 1, rename, deterministic=True)
-        return rename is not None
 
     async def aclose(self) -> None:
         """Forget the list."""
@@ -274,8 +240,7 @@ class ListStage:
     def _look(self, connection: sqlite3.Connection) -> StagedList:
         values = {"campaign": self._campaign}
         connection.execute("BEGIN")
-        (self._forgotten,) = connection.execute(_COUNT_FORGOTTEN).fetchone()
-        passed_over = frozenset() if self._rename(connection) else _ABOUT_FORGOTTEN
+        passed_over = self._forgotten.begin(connection)
         for statement in _JUDGEMENTS:
             if statement in passed_over:
                 continue
