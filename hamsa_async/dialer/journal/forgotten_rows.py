@@ -43,11 +43,12 @@ class ForgottenRows:
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
-        self._known = 0
+        self._known: int | None = None
 
     def begin(self, connection: sqlite3.Connection) -> frozenset[str]:
-        """Before the list is judged; gives the judgements that need not be made."""
-        self._known = _count(connection)
+        """Before a list is judged, or judged on; gives the judgements that need not be made."""
+        if self._known is None:
+            self._known = _count(connection)
         return frozenset() if _rename(connection) else _STEPS
 
     def see_to_more(self, connection: sqlite3.Connection) -> None:
