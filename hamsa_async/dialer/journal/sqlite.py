@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+import attrs
+
 from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
@@ -458,7 +460,8 @@ class SqliteJournal:
             await self._known_as(phone_number),
             now=self._clock(),
         )
-        return found[0] if found else None
+        # Asked for by its number it has it, also where only a hash of it is left.
+        return attrs.evolve(found[0], phone_number=phone_number) if found else None
 
     async def standing_of(self, campaign: int, phone_number: str) -> tuple[str, str | None] | None:
         """The state and the reason of a campaign's contact at a number."""

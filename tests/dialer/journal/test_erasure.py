@@ -362,6 +362,8 @@ async def test_who_was_forgotten_is_not_called(stocked: Stocked) -> None:
     assert history.suppressed_since == stocked.clock.now
     assert len(history.calls) == 2  # explained as ever
     assert await stocked.journal.standing_of(campaign, PERSON) == ("skipped", DNC)
+    explained = await stocked.journal.contact(campaign, PERSON)
+    assert explained == Candidate(id=early.id, row=1, phone_number=PERSON)
     assert await stocked.journal.standing_of(campaign, OTHERS[6]) == ("pending", None)
 
 
