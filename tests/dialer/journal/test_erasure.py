@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import pytest
 
+from hamsa_async._settling import read_number
 from hamsa_async.dialer import Row, SqliteJournal
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal import erasure, forgetting, listing, overwriting, purging
@@ -23,7 +24,6 @@ from hamsa_async.dialer.journal.pseudonyms import DETAIL, is_pseudonym
 from hamsa_async.dialer.journal.records import (
     Barred,
     CallEnd,
-    Candidate,
     Held,
     SeenCall,
     Settlement,
@@ -363,7 +363,8 @@ async def test_who_was_forgotten_is_not_called(stocked: Stocked) -> None:
     assert len(history.calls) == 2  # explained as ever
     assert await stocked.journal.standing_of(campaign, PERSON) == ("skipped", DNC)
     explained = await stocked.journal.contact(campaign, PERSON)
-    assert explained == Candidate(id=early.id, row=1, phone_number=PERSON)
+    assert explained is not None
+    assert (explained.id, explained.phone_number, explained.params) == (early.id, PERSON, {})
     assert await stocked.journal.standing_of(campaign, OTHERS[6]) == ("pending", None)
 
 
@@ -441,6 +442,16 @@ async def test_forgotten_while_a_list_is_taken_over(
         if is_pseudonym(row.phone_number)
     ] == [(1, DNC), (30, DNC)]
     assert await stocked.journal.problems() == []
+
+
+async def test_forgotten_while_a_list_without_them_is_taken_over(stocked: Stocked) -> None:
+    """A row that is gone from the new list is not withdrawn once its person was forgotten."""
+    campaign = stocked.campaigns["waiting"]
+    await stocked.journal.stage(campaign, others(OTHERS[6]), first=True)
+    assert (await stocked.journal.staged(campaign)).difference.gone == 1
+    await stocked.journal.erasure.forget(PERSON)
+    await stocked.journal.take_over(campaign, {})
+    assert await stocked.journal.standing_of(campaign, PERSON) == ("skipped", DNC)
 
 
 async def test_what_comes_late_is_not_kept(stocked: Stocked) -> None:
@@ -880,9 +891,6 @@ async def test_others_write_in_between(stocked: Stocked, monkeypatch: pytest.Mon
     assert sum(await asyncio.gather(*writes)) == len(told)
 
 
-def test_a_candidate_shows_no_pseudonym_as_a_number() -> None:
-    """What stands in the place of a number cannot be taken for one."""
-    from hamsa_async._settling import read_number
-
-    assert read_number("forgotten:0123456789abcdef") is None
-    assert Candidate(id=1, row=1, phone_number="forgotten:01").phone_number != PERSON
+def test_what_stands_for_a_number_is_none() -> None:
+    """It cannot be taken for one, nor dialed by whoever reads numbers."""
+    assert read_number("forgotten:0123456789abcdef0123456789abcdef") is None
