@@ -15,6 +15,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from hamsa_async.dialer.contacts import Row
+from hamsa_async.dialer.journal import forgotten_rows
+from hamsa_async.dialer.journal.forgotten_rows import ForgottenRows
+from hamsa_async.dialer.journal.pseudonyms import IS_PSEUDONYM
 from hamsa_async.dialer.journal.records import ListDifference, StagedList
 from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.journal.thread import ThreadedConnection
@@ -80,6 +83,7 @@ def _skip(reason: str, detail: str, condition: str) -> str:
 _JUDGEMENTS: Final = (
     "CREATE INDEX temp.staged_number ON staged (phone_number)",
     "CREATE INDEX temp.staged_id ON staged (contact_id) WHERE contact_id IS NOT NULL",
+    forgotten_rows.MARK,
     _skip(
         DNC,
         "Another row of the list says not to call this number.",
@@ -116,6 +120,7 @@ _JUDGEMENTS: Final = (
         "The same contact_id is in the list before, with another number.",
         "row NOT IN (SELECT row FROM temp.called)",
     ),
+    forgotten_rows.ERASE,
     f"UPDATE temp.staged SET key = 'number:' || phone_number WHERE state IN ({_CALLABLE})",
     (
         "CREATE TEMP TABLE place AS SELECT row, row_number() OVER"
@@ -131,7 +136,7 @@ _JUDGEMENTS: Final = (
     (
         "INSERT INTO temp.gone (id) SELECT id FROM main.contacts AS old"
         f" WHERE old.campaign = :campaign AND old.state IN ({_MAY_GO})"
-        f" AND old.reason IS NOT '{WITHDRAWN}'"
+        f" AND old.reason IS NOT '{WITHDRAWN}' AND NOT old.{IS_PSEUDONYM}"
         " AND NOT EXISTS (SELECT 1 FROM temp.staged AS new WHERE new.key = old.key) ORDER BY id"
     ),
 )
@@ -165,6 +170,7 @@ _TAKE: Final = (
     " WHERE new.row > :after AND new.row <= :upto"
     " ON CONFLICT (campaign, key) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _FIELDS.split(", ") if name != "key")
+    + ", erased_at = NULL"
     + f" WHERE {_OPEN_TO_CHANGE.replace('new.', 'excluded.')}"
 )
 _WITHDRAW: Final = (
@@ -173,6 +179,7 @@ _WITHDRAW: Final = (
     f" ELSE '{ContactState.SKIPPED}' END, reason = '{WITHDRAWN}',"
     " detail = 'The row is no longer in the list.', due_at = NULL"
     " WHERE id IN (SELECT id FROM temp.gone WHERE place > :after AND place <= :upto)"
+    f" AND NOT {IS_PSEUDONYM}"
 )
 
 
@@ -184,6 +191,7 @@ class ListStage:
         self._connection = connection
         self._is_there = False
         self._found: StagedList | None = None
+        self._forgotten = ForgottenRows()
 
     async def add(self, rows: Iterable[Row]) -> None:
         """Stage some more rows."""
@@ -211,6 +219,7 @@ class ListStage:
     async def _write(self, statement: str, values: dict[str, int]) -> None:
         def step(connection: sqlite3.Connection) -> None:
             with transaction(connection):
+                self._forgotten.see_to_more(connection)
                 connection.execute(statement, values)
 
         await self._connection.run(step)
@@ -231,7 +240,10 @@ class ListStage:
     def _look(self, connection: sqlite3.Connection) -> StagedList:
         values = {"campaign": self._campaign}
         connection.execute("BEGIN")
+        passed_over = self._forgotten.begin(connection)
         for statement in _JUDGEMENTS:
+            if statement in passed_over:
+                continue
             connection.execute(statement, values if ":campaign" in statement else {})
         connection.execute("COMMIT")
         rows, usable, without_from, new, changed = connection.execute(
