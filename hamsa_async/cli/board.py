@@ -68,6 +68,7 @@ _NOTABLE: Final = frozenset(
         EventKind.WAITING,
         EventKind.HOST_UNREACHABLE,
         EventKind.HOST_REACHABLE,
+        EventKind.LIST_GREW,
         EventKind.TAKEN_OVER,
         EventKind.FOUND,
         EventKind.ABSENT,
@@ -101,6 +102,9 @@ class Tally:
 
     def take(self, event: DialerEvent) -> None:
         """Learn from an event."""
+        if event.kind is EventKind.LIST_GREW:
+            self.total += event.data["new"]
+            self.counts[ContactState.PENDING] += event.data["new"]
         steps = _STEPS_AGAIN if event.data.get("again") else _STEPS
         step = steps.get(event.kind)
         if step is None:
@@ -287,7 +291,7 @@ def make_board(loaded: Loaded) -> Board:
 
 def describe(event: DialerEvent) -> str:
     """An event in a line, for people: numbers masked."""
-    where = "" if event.row is None else f"row {event.row}: "
+    where = "" if event.row is None else f"{row_of(event.row, event.list_number)}: "
     reason = shown(str(event.data.get("reason", "")))
     texts: Mapping[EventKind, str] = {
         EventKind.REFUSED: f"refused: {reason}",
@@ -302,9 +306,15 @@ def describe(event: DialerEvent) -> str:
         EventKind.PAUSED: "paused by another process: nobody is dialed",
         EventKind.RESUMED: "goes on",
         EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
+        EventKind.LIST_GREW: f"contacts were appended: {event.data.get('new')}",
         EventKind.LOOKED: "the list of calls can be read again",
     }
     return where + texts.get(event.kind, str(event.kind))
+
+
+def row_of(row: int, list_number: int | None) -> str:
+    """A row for people, with its list where that is not the first."""
+    return f"row {row}" if list_number in {None, 1} else f"row {row} of list {list_number}"
 
 
 def _waiting(event: DialerEvent) -> str:

@@ -41,7 +41,7 @@ class CheckOptions:
     Attributes:
         policy: The rules to judge each contact by, too; several: the strictest wins.
         at: The moment to judge by, an ISO time with an offset; by default now.
-        from_number: The caller number, as for a run.
+        from_number: The caller number, as for a run; with --policy.
         agent: The agent whose variables are compared with the columns; needs a key.
         as_json: Print one JSON document on stdout.
     """

@@ -30,7 +30,7 @@ from hamsa_async.cli.arguments import (
 from hamsa_async.cli.asking import can_ask, confirmed
 from hamsa_async.cli.board import make_board
 from hamsa_async.cli.exits import Exit, after_failure, after_run
-from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
+from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contracts
 from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, counted, people, print_json, shown
 from hamsa_async.cli.serving import webhook_secrets
@@ -271,7 +271,7 @@ def _tell_about_list(loaded: Loaded) -> None:
         )
     if loaded.columns is not None:
         tell_about_columns(loaded.columns)
-    tell_about_contract(loaded.agent, loaded.contract)
+    tell_about_contracts(loaded.agent, loaded.contract, loaded.named)
     for change in loaded.accepted:
         console.print(f"accepted: {shown(change)}")
 

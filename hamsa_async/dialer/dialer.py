@@ -9,18 +9,20 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from hamsa_async._masking import mask_text
+from hamsa_async.dialer.acceptance import check_caller, check_contracts, check_usable
+from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.api import Api, CallSecrets
+from hamsa_async.dialer.appending import Appended, append_list, name_of
 from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
-from hamsa_async.dialer.contract import Contract, ContractCheck
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList, Verdict
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
-from hamsa_async.dialer.machine import AttemptState, ContactState
+from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.observer import (
     LONGEST_CALL,
     LOOK_EVERY,
@@ -38,22 +40,16 @@ from hamsa_async.errors import (
     CampaignError,
     CampaignRunningError,
     ConfigurationError,
-    ContactListError,
     JournalError,
     NotFoundError,
 )
-from hamsa_async.models import AgentDetails, Project, placeholders_in
+from hamsa_async.models import AgentDetails, Project
 
 __all__ = ["Dialer", "Loaded", "Run"]
 
 _LOOK_NEAR: Final = timedelta(seconds=1)  # a server on this machine costs nothing to ask
 _LOOKED_AT: Final = 200  # contacts whose params are compared with the agent, on resuming
 _RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
-
-_NO_NUMBER: Final = (
-    "there is no caller number: give from_number (--from), or a from_number column;"
-    " --from hamsa-default takes Hamsa's fallback, a foreign number"
-)
 
 
 class Dialer:
@@ -193,6 +189,60 @@ class Dialer:
                 max_invalid=max_invalid,
                 strict=strict,
             )
+
+    async def append(
+        self,
+        name: str,
+        contacts: Source,
+        *,
+        country: str | None = None,
+        max_invalid: float = 0.5,
+        strict: bool = False,
+    ) -> Appended:
+        """Append a list to a campaign, also while another process or a run of this one dials it.
+
+        Whose number or contact_id the campaign has already is skipped, so appending a list twice
+        is safe. Nobody is withdrawn, except who is said in it not to be called.
+
+        Args:
+            name: The campaign's name.
+            contacts: See `load`.
+            country: ISO code (`AE`) of numbers that are written without their country code; by
+                default the campaign's.
+            max_invalid: See `load`.
+            strict: See `load`.
+
+        Raises:
+            ContactListError: The list cannot be read or used. Nothing was appended.
+            CampaignError: There is no such campaign, or it has no list yet, or no caller number.
+            JournalError: It could not be written down; appending the list again adds the rest.
+            NotFoundError: The campaign's agent is not there any more.
+
+        Cancellation:
+            At once. What was appended by then is there; appending the list again adds the rest.
+
+        Durability:
+            Rows are there for good a chunk at a time, and may be dialed from then on.
+        """
+        record = await self.journal.campaign(name)
+        if record is None:
+            raise CampaignError(f"the journal has no campaign {name!r}: run it with a list first")
+        agent_id = str(record.settings["voice_agent_id"])
+        return await append_list(
+            self.journal,
+            record,
+            contacts,
+            contracts=AgentContracts(
+                agent_id,
+                await self._agent(agent_id),
+                record.settings.get("params") or {},
+                self._client.voice_agents.get,
+            ),
+            loopback=self._client.config.is_loopback,
+            country=country,
+            max_invalid=max_invalid,
+            strict=strict,
+        )
 
     def run(
         self,
@@ -336,7 +386,9 @@ class Dialer:
             # Again, now that nobody else can change it.
             record = await self._record(campaign, contacts)
             events = list(await journal.recover(record.id))
-            check = ContractCheck(placeholders_in(agent), campaign.params)
+            check = AgentContracts(
+                campaign.voice_agent_id, agent, campaign.params, self._client.voice_agents.get
+            )
             columns, changes, taken = await self._take(
                 campaign,
                 record,
@@ -357,6 +409,8 @@ class Dialer:
                 counts=await journal.counts(record.id),
                 columns=columns,
                 contract=check.result(),
+                named=check.named(),
+                agents=check.agents,
                 accepted=tuple(changes),
                 events=(*events, *taken),
             )
@@ -378,7 +432,7 @@ class Dialer:
         campaign: Campaign,
         record: CampaignRecord,
         contacts: Source | None,
-        check: ContractCheck,
+        check: AgentContracts,
         *,
         accept_changes: bool,
         max_invalid: float,
@@ -391,15 +445,15 @@ class Dialer:
             )
             if contacts is None:
                 await self._check_resumable(campaign, record)
-                for candidate in await self.journal.pending(record.id, after=0, limit=_LOOKED_AT):
-                    check.add_params(candidate.params)
+                some = await self.journal.pending(record.id, after=0, limit=_LOOKED_AT)
+                await check.add_params((each.row, each.agent_id, each.params) for each in some)
                 _check_accepted(campaign, changes, accept_changes=accept_changes)
                 await self.journal.change_settings(record.id, campaign.settings())
                 return None, changes, []
             columns, staged = await self._stage(record, campaign, contacts, check)
-            _check_usable(staged, max_invalid)
+            check_usable(staged, max_invalid)
             if strict:
-                _check_contract(check.result())
+                check_contracts([check.result(), *check.named()])
             self._check_from_number(campaign, staged.without_from_number)
             if record.loaded:
                 changes += _list_changes(staged)
@@ -410,7 +464,11 @@ class Dialer:
             return (
                 columns,
                 changes,
-                [await self.journal.take_over(record.id, campaign.settings())],
+                [
+                    await self.journal.take_over(
+                        record.id, campaign.settings(), name=name_of(contacts)
+                    )
+                ],
             )
         finally:
             await self.journal.unstage(record.id)
@@ -424,7 +482,7 @@ class Dialer:
         self._check_from_number(campaign, await self.journal.without_from_number(record.id))
 
     async def _stage(
-        self, record: CampaignRecord, campaign: Campaign, contacts: Source, check: ContractCheck
+        self, record: CampaignRecord, campaign: Campaign, contacts: Source, check: AgentContracts
     ) -> tuple[Columns | None, StagedList]:
         seen: list[Columns] = []
         chunks = read_chunks(
@@ -436,13 +494,14 @@ class Dialer:
         await self.journal.stage(record.id, [], first=True)
         async with aclosing(chunks):
             async for rows in chunks:
-                check.add(rows)
+                await check.add(rows)
                 await self.journal.stage(record.id, rows, first=False)
         return (seen[0] if seen else None), await self.journal.staged(record.id)
 
     def _check_from_number(self, campaign: Campaign, without: int) -> None:
-        if campaign.from_number is None and without and not self._client.config.is_loopback:
-            raise CampaignError(_NO_NUMBER)
+        check_caller(
+            campaign.from_number, without=without, loopback=self._client.config.is_loopback
+        )
 
     async def _agent(self, voice_agent_id: str) -> AgentDetails:
         try:
@@ -575,37 +634,10 @@ def _check_accepted(campaign: Campaign, changes: Sequence[str], *, accept_change
         )
 
 
-def _check_usable(staged: StagedList, max_invalid: float) -> None:
-    if not staged.rows:
-        raise ContactListError("the list has no contacts: there is nothing below its header")
-    bad = {
-        reason: count
-        for (state, reason), count in staged.states.items()
-        if state == ContactState.INVALID
-    }
-    invalid = sum(bad.values())
-    if invalid / staged.rows > max_invalid:
-        worst = ", ".join(
-            f"{count} {reason}" for reason, count in sorted(bad.items(), key=lambda item: -item[1])
-        )
-        raise ContactListError(
-            f"{invalid} of {staged.rows} rows are no contacts ({worst}): correct the list, or"
-            " allow it with --max-invalid (numbers without + need --country)"
-        )
-
-
 def _longest(agent: AgentDetails) -> timedelta:
     """How long a call by an agent can last."""
     seconds = agent.max_call_duration
     return LONGEST_CALL if seconds is None else timedelta(seconds=seconds)
-
-
-def _check_contract(contract: Contract) -> None:
-    if contract.breaches:
-        raise ContactListError(
-            f"the list does not fit the agent: {'; '.join(contract.breaches)}; add the columns, or"
-            " leave out --strict"
-        )
 
 
 def _setting_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -470,7 +470,7 @@ async def test_columns_are_told_once_before_the_first_row(listed: Any) -> None:
     await anext(chunks)
     assert [thread for thread, _ in told] == [threading.get_ident()]
     assert told[0][1].choices == {"phone_number": "الجوال", "priority": "priority"}
-    assert told[0][1].unused == ("priority",)
+    assert told[0][1].fields == {"priority": 1}
     assert [len(chunk) async for chunk in chunks] == [2, 1]
     assert len(told) == 1
     await rows_of([{"phone": "+971501234567"}] * 3, size=1, on_columns=tell)

@@ -9,7 +9,6 @@ from typing import Any, Final
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
 from hamsa_async.dialer.journal.ending import Written, end_call, lapse
-from hamsa_async.dialer.journal.listing import WITHDRAWN
 from hamsa_async.dialer.journal.others import LIVE, note_calls
 from hamsa_async.dialer.journal.records import (
     Barred,
@@ -22,6 +21,7 @@ from hamsa_async.dialer.journal.records import (
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.staging import WITHDRAWN
 from hamsa_async.dialer.journal.suppression import suppress_number_of
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
@@ -365,7 +365,9 @@ class Scribe:
     ) -> DialerEvent | None:
         if written is None:
             return None
-        contact = Candidate(id=written.contact, row=written.row, phone_number="")
+        contact = Candidate(
+            id=written.contact, row=written.row, list_number=written.list_number, phone_number=""
+        )
         return self.event(
             connection,
             now,
@@ -412,7 +414,7 @@ class Scribe:
             (now, CRASHED, self._campaign),
         )
         lost = connection.execute(
-            "SELECT a.id, c.id, c.row, c.phone_number FROM attempts AS a"
+            "SELECT a.id, c.id, c.row, c.list, c.phone_number FROM attempts AS a"
             " INDEXED BY open_attempts JOIN contacts AS c ON c.id = a.contact"
             # The first condition is the index's own, word for word: without it it is not used.
             f" WHERE a.state IN ({quoted(OPEN_ATTEMPTS)}) AND a.state = '{AttemptState.INTENDED}'"
@@ -422,9 +424,13 @@ class Scribe:
         end = Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=CRASHED)
         return [
             self.settle(
-                connection, now, Candidate(id=contact, row=row, phone_number=number), attempt, end
+                connection,
+                now,
+                Candidate(id=contact, row=row, list_number=of_list, phone_number=number),
+                attempt,
+                end,
             )
-            for attempt, contact, row, number in lost
+            for attempt, contact, row, of_list, number in lost
         ]
 
     def event(
@@ -450,6 +456,7 @@ class Scribe:
             kind=kind,
             campaign=self._name,
             row=None if candidate is None else candidate.row,
+            list_number=None if candidate is None else candidate.list_number,
             attempt_id=attempt_id,
             data=dict(data or {}),
         )

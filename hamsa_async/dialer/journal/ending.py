@@ -40,7 +40,8 @@ _END_ATTEMPT: Final = (
     f" OR (state = '{AttemptState.ENDED}' AND outcome = '{UNSEEN}' AND ? <> '{UNSEEN}'))"
 )
 _CONTACT: Final = (
-    "SELECT c.id, c.row, c.state, c.attempts, c.expires_at, c.phone_number, c.call_id"
+    "SELECT c.id, c.row, c.list, c.state, c.attempts, c.max_attempts, c.expires_at,"
+    " c.phone_number, c.call_id"
     " FROM attempts AS a JOIN contacts AS c ON c.id = a.contact WHERE a.id = ?"
 )
 _SAME_ENDS: Final = (
@@ -91,10 +92,12 @@ def lapse(connection: sqlite3.Connection, now: int, phone_number: str) -> None:
 class Written:
     """What the writing of an end came to, for its event."""
 
-    def __init__(self, kind: EventKind, contact: int, row: int, data: dict[str, Any]) -> None:
+    def __init__(
+        self, kind: EventKind, contact: int, row: tuple[int, int], data: dict[str, Any]
+    ) -> None:
         self.kind = kind
         self.contact = contact
-        self.row = row
+        self.row, self.list_number = row
         self.data = data
 
 
@@ -113,9 +116,9 @@ def end_call(
     values = (end.outcome, ended_at, attempt_id, end.outcome)
     if connection.execute(_END_ATTEMPT, values).rowcount != 1:
         return None
-    contact, row, state, attempts, expires_at, phone_number, call_id = connection.execute(
-        _CONTACT, (attempt_id,)
-    ).fetchone()
+    contact, place, of_list, *found = connection.execute(_CONTACT, (attempt_id,)).fetchone()
+    state, attempts, max_attempts, expires_at, phone_number, call_id = found
+    row = (place, of_list)
     _keep(connection, now, attempt_id, phone_number, end)
     data: dict[str, Any] = {"call_id": end.call_id, "outcome": end.outcome}
     if state != ContactState.PLACED or call_id != end.call_id:
@@ -132,6 +135,7 @@ def end_call(
             result=end.result or {},
             nth=nth,
             attempts=attempts,
+            max_attempts=max_attempts,
         ),
         draw=random.random(),
     )
