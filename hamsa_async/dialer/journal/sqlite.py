@@ -54,7 +54,7 @@ from hamsa_async.dialer.journal.staging import add_list
 from hamsa_async.dialer.journal.suppression import Suppressions
 from hamsa_async.dialer.journal.thread import ThreadedConnection, opened
 from hamsa_async.dialer.journal.times import to_millis, to_moment
-from hamsa_async.dialer.journal.turns import PENDING, due, next_due
+from hamsa_async.dialer.journal.turns import due, next_due, pending
 from hamsa_async.dialer.journal.writer import GroupWriter
 from hamsa_async.dialer.machine import (
     DIALABLE,
@@ -420,7 +420,13 @@ class SqliteJournal:
     # -- dialing
 
     async def pending(self, campaign: int, *, after: int, limit: int) -> Sequence[Candidate]:
-        return await self._candidates(PENDING, campaign, after, after, limit, now=self._clock())
+        now = self._clock()
+
+        def read(connection: sqlite3.Connection) -> list[Candidate]:
+            select = functools.partial(_select, connection, now)
+            return pending(connection, campaign, after, limit, select)
+
+        return await self._reader.run(read)
 
     async def due(
         self, campaign: int, *, now: datetime, limit: int, before: int | None = None

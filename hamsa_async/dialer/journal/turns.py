@@ -7,7 +7,7 @@ whose time has come: deferred ones before those tried again. `plan` goes by the 
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from hamsa_async.dialer.contacts import HIGHEST
 from hamsa_async.dialer.journal.times import to_moment
@@ -19,13 +19,12 @@ BEFORE_ALL: Final = -(HIGHEST + 1)
 # In the order in which they get their turn: fresh ones before those tried again.
 _WAITING: Final = (ContactState.DEFERRED, ContactState.RETRY)
 
-PENDING: Final = (
-    f"campaign = ? AND state = '{ContactState.PENDING}' AND (rank, id) >"
-    f" (coalesce((SELECT rank FROM contacts WHERE id = ?), {BEFORE_ALL}), ?)"
+_RANK: Final = "SELECT rank FROM contacts WHERE id = ?"
+# With the rank as a value: SQLite would not use both columns of the index with a subquery.
+_PENDING: Final = (
+    f"campaign = ? AND state = '{ContactState.PENDING}' AND (rank, id) > (?, ?)"
     " ORDER BY rank, id LIMIT ?"
 )
-"""Those who wait for no time, past one of them: campaign, its id twice, how many."""
-
 _NEXT_RANK: Final = {
     state: f"SELECT min(rank) FROM contacts WHERE campaign = ? AND state = '{state}' AND rank > ?"
     for state in _WAITING
@@ -46,6 +45,19 @@ _FIRST: Final = {
 }
 
 
+Select: TypeAlias = Callable[[str, tuple[Any, ...]], list[Any]]
+"""Selects contacts by a condition and its values."""
+
+
+def pending(
+    connection: sqlite3.Connection, campaign: int, after: int, limit: int, select: Select
+) -> list[Any]:
+    """Those who wait for no time, past contact `after`, as `select` gives them."""
+    found = connection.execute(_RANK, (after,)).fetchone()
+    rank = BEFORE_ALL if found is None else found[0]
+    return select(_PENDING, (campaign, rank, after, limit))
+
+
 def due(
     connection: sqlite3.Connection,
     campaign: int,
@@ -53,7 +65,7 @@ def due(
     limit: int,
     *,
     before: int | None,
-    select: Callable[[str, tuple[Any, ...]], list[Any]],
+    select: Select,
 ) -> list[Any]:
     """Those of the first rank whose time has come, as `select` gives them.
 
@@ -63,7 +75,7 @@ def due(
         now: The moment.
         limit: How many at the most.
         before: Only ranks before this one.
-        select: Selects contacts by a condition and its values.
+        select: See `Select`.
     """
     for rank in _ranks(connection, campaign, before):
         for state in _WAITING:
