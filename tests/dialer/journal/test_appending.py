@@ -308,7 +308,7 @@ def test_turns_are_read_from_their_indices(raw: Any, journal: SqliteJournal) -> 
         found = raw.execute(f"EXPLAIN QUERY PLAN {query}", (1,) * values).fetchall()
         return " ".join(str(row[-1]) for row in found)
 
-    pending = plan(f"SELECT id FROM contacts WHERE {turns.PENDING}", 4)
+    pending = plan(f"SELECT id FROM contacts WHERE {turns._PENDING}", 4)
     assert "pending_contacts" in pending
     assert "(campaign=? AND (rank,id)>(?,?))" in pending
     assert "TEMP B-TREE" not in pending
