@@ -357,7 +357,6 @@ class Runner:
         now, limit = self._clock(), _READ_AHEAD + len(self._in_hand)
         fresh = await self._journal.pending(self._id, after=place, limit=limit)
         rank = fresh[0].rank if fresh else None
-        fresh = [each for each in fresh if each.rank == rank]
         due = await self._journal.due(self._id, now=now, limit=limit, before=rank)
         # What is in hand is still pending, or due, on disk until its intent is written.
         due = [each for each in due if each.id not in self._in_hand]

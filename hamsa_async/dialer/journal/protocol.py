@@ -150,7 +150,10 @@ class Journal(Protocol):
     # -- dialing
 
     async def pending(self, campaign: int, *, after: int, limit: int) -> Sequence[Candidate]:
-        """Contacts to be called, by rank and their place in the list, past contact `after`."""
+        """Contacts to be called, past contact `after`, by their place in the list; of one rank.
+
+        Page after page, all of them are given, rank by rank.
+        """
 
     async def due(
         self, campaign: int, *, now: datetime, limit: int, before: int | None = None

@@ -20,14 +20,13 @@ BEFORE_ALL: Final = -(HIGHEST + 1)
 _WAITING: Final = (ContactState.DEFERRED, ContactState.RETRY)
 
 _RANK: Final = "SELECT rank FROM contacts WHERE id = ?"
-# With the rank as a value: SQLite would not use both columns of the index with a subquery.
+# Rank by rank: SQLite does not use both columns of the index for `(rank, id) > (?, ?)`.
 _PENDING: Final = (
-    f"campaign = ? AND state = '{ContactState.PENDING}' AND (rank, id) > (?, ?)"
-    " ORDER BY rank, id LIMIT ?"
+    f"campaign = ? AND state = '{ContactState.PENDING}' AND rank = ? AND id > ? ORDER BY id LIMIT ?"
 )
 _NEXT_RANK: Final = {
     state: f"SELECT min(rank) FROM contacts WHERE campaign = ? AND state = '{state}' AND rank > ?"
-    for state in _WAITING
+    for state in (ContactState.PENDING, *_WAITING)
 }
 _DUE: Final = {
     state: (
@@ -52,10 +51,14 @@ Select: TypeAlias = Callable[[str, tuple[Any, ...]], list[Any]]
 def pending(
     connection: sqlite3.Connection, campaign: int, after: int, limit: int, select: Select
 ) -> list[Any]:
-    """Those who wait for no time, past contact `after`, as `select` gives them."""
+    """Those of one rank who wait for no time, past contact `after`, as `select` gives them."""
     found = connection.execute(_RANK, (after,)).fetchone()
-    rank = BEFORE_ALL if found is None else found[0]
-    return select(_PENDING, (campaign, rank, after, limit))
+    last = BEFORE_ALL if found is None else found[0]
+    more = select(_PENDING, (campaign, last, after, limit))
+    if more:
+        return more
+    (rank,) = connection.execute(_NEXT_RANK[ContactState.PENDING], (campaign, last)).fetchone()
+    return [] if rank is None else select(_PENDING, (campaign, rank, 0, limit))
 
 
 def due(
@@ -116,8 +119,8 @@ def _ranks(connection: sqlite3.Connection, campaign: int, before: int | None) ->
     while True:
         found = [
             rank
-            for query in _NEXT_RANK.values()
-            for (rank,) in connection.execute(query, (campaign, last))
+            for state in _WAITING
+            for (rank,) in connection.execute(_NEXT_RANK[state], (campaign, last))
             if rank is not None
         ]
         if not found or (before is not None and min(found) >= before):

@@ -269,8 +269,10 @@ async def test_pending_by_priority(journal: SqliteJournal) -> None:
     assert found == [3, 5, 4, 2, 7, 1, 6]
     changed = listed(None, 1, 100, 50, 100, None, 99)
     assert (await appends.take(changed)).changed == 1
-    page = await journal.pending(appends.campaign, after=0, limit=3)
-    assert [each.row for each in page] == [3, 5, 7]
+    highest = await journal.pending(appends.campaign, after=0, limit=9)
+    assert [each.row for each in highest] == [3, 5]
+    page = await journal.pending(appends.campaign, after=highest[-1].id, limit=9)
+    assert [each.row for each in page] == [7]
 
 
 async def test_due_by_priority(journal: SqliteJournal) -> None:
@@ -310,8 +312,9 @@ def test_turns_are_read_from_their_indices(raw: Any, journal: SqliteJournal) -> 
 
     pending = plan(f"SELECT id FROM contacts WHERE {turns._PENDING}", 4)
     assert "pending_contacts" in pending
-    assert "(campaign=? AND (rank,id)>(?,?))" in pending
+    assert "(campaign=? AND rank=? AND rowid>?)" in pending
     assert "TEMP B-TREE" not in pending
+    assert "pending_contacts (campaign=? AND rank>?)" in plan(turns._NEXT_RANK["pending"], 2)
     for state in ("deferred", "retry"):
         due = plan(f"SELECT id FROM contacts WHERE {turns._DUE[state]}", 4)
         assert f"{state}_contacts (campaign=? AND rank=? AND due_at<?)" in due
