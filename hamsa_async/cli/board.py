@@ -68,6 +68,7 @@ _NOTABLE: Final = frozenset(
         EventKind.WAITING,
         EventKind.HOST_UNREACHABLE,
         EventKind.HOST_REACHABLE,
+        EventKind.AGENT_CHANGED,
         EventKind.LIST_GREW,
         EventKind.TAKEN_OVER,
         EventKind.FOUND,
@@ -303,13 +304,24 @@ def describe(event: DialerEvent) -> str:
         EventKind.FOUND: f"its call was found ({event.data.get('evidence')})",
         EventKind.ABSENT: f"there was no call, as is believed ({event.data.get('evidence')})",
         EventKind.REVIEWED: f"for review, it may have rung ({event.data.get('evidence')})",
-        EventKind.PAUSED: "paused by another process: nobody is dialed",
+        EventKind.AGENT_CHANGED: _changed(event),
+        EventKind.PAUSED: f"paused {f'({reason})' if reason else 'by another process'}:"
+        " nobody is dialed",
         EventKind.RESUMED: "goes on",
         EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
         EventKind.LIST_GREW: f"contacts were appended: {event.data.get('new')}",
         EventKind.LOOKED: "the list of calls can be read again",
     }
     return where + texts.get(event.kind, str(event.kind))
+
+
+def _changed(event: DialerEvent) -> str:
+    came, went = (
+        ", ".join(f"{sign}{{{{{name}}}}}" for name in event.data.get(what, ()))
+        for sign, what in (("+", "came"), ("-", "went"))
+    )
+    names = shown(" ".join(filter(None, (came, went)))) or "its variables are the same"
+    return f"the text of agent {shown(str(event.data.get('agent_id')))} changed: {names}"
 
 
 def row_of(row: int, list_number: int | None) -> str:

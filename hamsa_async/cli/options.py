@@ -108,6 +108,8 @@ class RunOptions:
         lag: Seconds by which the list of calls may be late, for that. [default: 900]
         dnc_field: The field of a call's outcome that says that the person is not to be called
             again. [default: do_not_call]
+        refusal_field: The field of a call's outcome that says that the person declined, alone or
+            with the values that do: `interest=none,not now`. [default: declined]
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
@@ -139,6 +141,7 @@ class RunOptions:
     delivery: Literal["at_most_once", "reconciled"] | None = None
     lag: Annotated[float, Parameter(show_default=False)] = 900.0
     dnc_field: str | None = None
+    refusal_field: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False

@@ -47,7 +47,7 @@ from hamsa_async.dialer import (
     Run,
 )
 from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
-from hamsa_async.dialer.opt_out import DNC_FIELD
+from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD
 from hamsa_async.dialer.policy import PACKS, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
@@ -190,6 +190,7 @@ async def _campaign(
         from_number=read_from_numbers(options.from_number, country) or kept.get("from_number"),
         policy=policy,
         dnc_field=options.dnc_field or kept.get("dnc_field", DNC_FIELD),
+        refusal_field=options.refusal_field or kept.get("refusal_field", REFUSAL_FIELD),
         params=read_params(options.param) or kept.get("params") or {},
         country=country,
         rate=rate,

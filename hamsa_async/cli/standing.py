@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hamsa_async.cli.board import clock, counts_table
+from hamsa_async.cli.output import shown
 from hamsa_async.dialer import ContactState, SqliteJournal
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
 from hamsa_async.dialer.machine import Asked
@@ -30,6 +31,9 @@ class Standing:
     next_at: datetime | None
     asked: Asked | None
     """What another process asked of whoever dials it."""
+
+    asked_reason: str | None
+    """Why, where it was no person."""
 
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
@@ -63,6 +67,7 @@ class Standing:
                 for (state, outcome), count in self.outcomes.items()
             ],
             "asked": self.asked,
+            "asked_reason": self.asked_reason,
             "others_known_since": None
             if self.others_known_since is None
             else self.others_known_since.isoformat(),
@@ -84,6 +89,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
         asked=await journal.asked(record.id),
+        asked_reason=await journal.asked_reason(record.id),
         others_known_since=(await journal.looked())[0],
     )
 
@@ -106,7 +112,8 @@ def standing_table(standing: Standing) -> RenderableType:
 def _activity(standing: Standing) -> str:
     run = standing.last_run
     if standing.running and standing.asked is Asked.PAUSE:
-        return "is paused: hamsa campaign resume lets it go on"
+        why = "" if standing.asked_reason is None else f" ({shown(standing.asked_reason)})"
+        return f"is paused{why}: hamsa campaign resume lets it go on"
     if standing.running:
         if run is None or run.ended_at is not None:
             return "is being loaded"

@@ -10,6 +10,8 @@ from typing import Any, Final, Self
 
 from hamsa_async._masking import mask_text
 from hamsa_async.dialer.acceptance import check_caller, check_contracts, check_usable
+from hamsa_async.dialer.agent_watch import LOOK_EVERY as AGENTS_EVERY
+from hamsa_async.dialer.agent_watch import AgentWatch
 from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.api import Api, CallSecrets
 from hamsa_async.dialer.appending import Appended, append_list, name_of
@@ -48,6 +50,7 @@ from hamsa_async.models import AgentDetails, Project
 __all__ = ["Dialer", "Loaded", "Run"]
 
 _LOOK_NEAR: Final = timedelta(seconds=1)  # a server on this machine costs nothing to ask
+_AGENTS_NEAR: Final = timedelta(seconds=5)
 _LOOKED_AT: Final = 200  # contacts whose params are compared with the agent, on resuming
 _RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
 
@@ -71,6 +74,8 @@ class Dialer:
             15 seconds, and every second where the server is on this machine.
         settle_every: How often doubts are looked into. By default every minute, and every second
             where the server is on this machine.
+        agents_every: How often the agents' texts are read during a run. By default every five
+            minutes, and every five seconds where the server is on this machine.
         webhook_secrets: What the secrets of calls' webhooks are made from, for campaigns with a
             `webhook_url`; a `Secrets` with a master secret.
         create: Whether to make a journal that is not there.
@@ -85,6 +90,7 @@ class Dialer:
         probe_every: timedelta = PROBE_EVERY,
         look_every: timedelta | None = None,
         settle_every: timedelta | None = None,
+        agents_every: timedelta | None = None,
         webhook_secrets: CallSecrets | None = None,
         create: bool = True,
     ) -> None:
@@ -94,6 +100,7 @@ class Dialer:
         self._probe_every = probe_every
         self._look_every = look_every
         self._settle_every = settle_every
+        self._agents_every = agents_every
         self._webhook_secrets = webhook_secrets
         self._create = create
         self._opened: Journal | None = None
@@ -529,6 +536,7 @@ class Dialer:
             observer=observer,
             reconciler=reconciler,
             inbox=None if secrets is None else Inbox(journal, campaign, observer, reconciler),
+            agents=self._agent_watch(run, loaded),
             webhook_auth=None if secrets is None else secrets.auth_for,
             longest=_longest(loaded.agent),
             tell=run.tell,
@@ -580,6 +588,19 @@ class Dialer:
             tell=run.tell,
             clock=self._clock,
             every=self._look_every or near,
+        )
+
+    def _agent_watch(self, run: Run, loaded: Loaded) -> AgentWatch:
+        near = _AGENTS_NEAR if self._client.config.is_loopback else AGENTS_EVERY
+        return AgentWatch(
+            self.journal,
+            loaded.record.id,
+            loaded.agents,
+            given=loaded.campaign.params,
+            read=self._client.voice_agents.get,
+            tell=run.tell,
+            clock=self._clock,
+            every=self._agents_every or near,
         )
 
     def _reconciler(self, run: Run, loaded: Loaded) -> Reconciler:

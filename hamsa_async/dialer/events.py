@@ -22,8 +22,12 @@ class EventKind(enum.StrEnum):
     WAITING = "waiting"
     """Nothing can be dialed now; `data["until"]` says until when."""
     PAUSED = "paused"
-    """Another process asked the campaign to pause: nobody is dialed until it asks to go on."""
+    """The campaign was asked to pause, by another process or for `data["reason"]`: nobody is
+    dialed until it is asked to go on."""
     RESUMED = "resumed"
+    AGENT_CHANGED = "agent_changed"
+    """An agent's text is another one than before; `data` names the variables that came and
+    went, and those that no column gives, for which the campaign is paused."""
     HOST_UNREACHABLE = "host_unreachable"
     """Several requests in a row could not be sent; only a probe is, now and then."""
     HOST_REACHABLE = "host_reachable"

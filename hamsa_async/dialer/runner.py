@@ -20,6 +20,7 @@ import attrs
 from hamsa_async._limits import Pace
 from hamsa_async._masking import mask_text
 from hamsa_async._pull import Pull, see_through
+from hamsa_async.dialer.agent_watch import AgentWatch
 from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.breaker import Breaker
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
@@ -148,6 +149,7 @@ class Runner:
         observer: Sees how they end.
         reconciler: Settles doubts.
         inbox: Acts on what webhooks said, where there are any.
+        agents: Watches the agents' texts.
         webhook_auth: Makes the secret of an attempt's webhooks.
         longest: How long a call by the campaign's agent can last.
         tell: Called with every event, after it is durable.
@@ -167,6 +169,7 @@ class Runner:
         observer: Observer,
         reconciler: Reconciler,
         inbox: Inbox | None = None,
+        agents: AgentWatch | None = None,
         webhook_auth: Callable[[str], WebhookAuth] | None = None,
         longest: timedelta,
         tell: Callable[[DialerEvent], None],
@@ -193,6 +196,7 @@ class Runner:
         self._observer = observer
         self._reconciler = reconciler
         self._inbox = inbox
+        self._agents = agents
         self._webhook_auth = webhook_auth
         self._calls = 0
         self._appended = 0
@@ -247,6 +251,8 @@ class Runner:
         yield self._listen
         if self._inbox is not None:
             yield self._inbox.watch
+        if self._agents is not None:
+            yield self._agents.watch
 
     async def _listen(self) -> None:
         """Hear what is asked from outside: no intent is written since it was."""
@@ -270,11 +276,16 @@ class Runner:
         return self._grew
 
     async def _note_paused(self, *, paused: bool) -> None:
+        data = {}
         if paused:
             self._may_dial.clear()
+            reason = await self._journal.asked_reason(self._id)
+            data = {} if reason is None else {"reason": reason}
         else:
             self._may_dial.set()
-        await self._note(EventKind.PAUSED if paused else EventKind.RESUMED, {})
+            if self._agents is not None:
+                self._agents.look_now()
+        await self._note(EventKind.PAUSED if paused else EventKind.RESUMED, data)
 
     async def _beside(self, watch: Callable[[], Awaitable[None]]) -> None:
         """Watch; nobody more is dialed where what is seen cannot be written down."""

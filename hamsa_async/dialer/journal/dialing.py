@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
-from hamsa_async.dialer.journal.ending import Written, end_call, lapse
+from hamsa_async.dialer.journal.ending import DECLINED, Written, end_call, lapse
 from hamsa_async.dialer.journal.others import LIVE, note_calls
 from hamsa_async.dialer.journal.records import (
     Barred,
@@ -34,7 +34,12 @@ from hamsa_async.dialer.machine import (
     Happening,
     move,
 )
-from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
+from hamsa_async.dialer.opt_out import (
+    DNC_FIELD,
+    REFUSAL_FIELD,
+    asks_not_to_be_called,
+    declines,
+)
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
@@ -126,12 +131,21 @@ class Scribe:
         campaign: The campaign's id.
         name: Its name.
         dnc_field: The field of an outcome that says that the person is not to be called again.
+        refusal_field: The one that says that they declined.
     """
 
-    def __init__(self, campaign: int, name: str, *, dnc_field: str = DNC_FIELD) -> None:
+    def __init__(
+        self,
+        campaign: int,
+        name: str,
+        *,
+        dnc_field: str = DNC_FIELD,
+        refusal_field: str = REFUSAL_FIELD,
+    ) -> None:
         self._campaign = campaign
         self._name = name
         self._dnc_field = dnc_field
+        self._refusal_field = refusal_field
 
     def hold(
         self,
@@ -347,10 +361,15 @@ class Scribe:
         retries: Retries,
     ) -> DialerEvent | None:
         """Write down how a placed call ended, if that is not known already."""
-        written = end_call(connection, now, attempt_id, end, retries)
-        if written is not None and asks_not_to_be_called(end.result, self._dnc_field):
-            suppress_number_of(connection, now, attempt_id)
-            written.data[DNC] = True
+        declined = declines(end.result, self._refusal_field)
+        wish = DECLINED if declined else None
+        if asks_not_to_be_called(end.result, self._dnc_field):
+            wish = DNC
+        written = end_call(connection, now, attempt_id, end, retries, wish=wish, declined=declined)
+        if written is not None and wish is not None:
+            written.data[wish] = True
+            if wish == DNC:
+                suppress_number_of(connection, now, attempt_id)
         return self._tell(connection, now, attempt_id, written)
 
     def settle_doubt(

@@ -332,8 +332,14 @@ class Journal(Protocol):
         From then on no intent of it is written: what is not at the wire by now never is.
         """
 
+    async def pause(self, campaign: int, reason: str) -> None:
+        """Ask for a pause for a reason, as `ask` does, unless something was asked already."""
+
     async def asked(self, campaign: int) -> Asked | None:
         """What was asked of whoever dials a campaign."""
+
+    async def asked_reason(self, campaign: int) -> str | None:
+        """Why a pause was asked for, where no person did."""
 
     # -- looking
 

@@ -65,7 +65,7 @@ from hamsa_async.dialer.machine import (
     AttemptState,
     ContactState,
 )
-from hamsa_async.dialer.opt_out import DNC_FIELD
+from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.policy.judging import FINAL_RULES as RULES
 from hamsa_async.dialer.retries import Retries
@@ -81,7 +81,7 @@ _PAGE: Final = 1_000  # rows per read
 _SUSPECT: Final = (
     "coalesce(expires_at <= ?, 0) OR EXISTS (SELECT 1 FROM attempts AS a"
     f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
-    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)})"
+    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)}) OR a.declined_at IS NOT NULL"
     " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
     " OR EXISTS (SELECT 1 FROM calls AS k WHERE k.phone_number = contacts.phone_number"
     " AND k.attempt IS NULL)"
@@ -234,8 +234,12 @@ class SqliteJournal:
     def _campaign(self, row: tuple[Any, ...]) -> CampaignRecord:
         campaign, name, settings, loaded, created_at = row
         kept = json.loads(settings)
-        dnc_field = kept.get("dnc_field", DNC_FIELD)
-        self._scribes[campaign] = Scribe(campaign, name, dnc_field=dnc_field)
+        self._scribes[campaign] = Scribe(
+            campaign,
+            name,
+            dnc_field=kept.get("dnc_field", DNC_FIELD),
+            refusal_field=kept.get("refusal_field", REFUSAL_FIELD),
+        )
         return CampaignRecord(
             id=campaign,
             name=name,
@@ -546,11 +550,25 @@ class SqliteJournal:
 
     async def ask(self, campaign: int, what: Asked | None) -> None:
         await self._execute(
-            "UPDATE campaigns SET asked = ?, asked_at = ? WHERE id = ?",
+            "UPDATE campaigns SET asked = ?, asked_at = ?, asked_reason = NULL WHERE id = ?",
             what,
             to_millis(self._clock()),
             campaign,
         )
+
+    async def pause(self, campaign: int, reason: str) -> None:
+        await self._execute(
+            "UPDATE campaigns SET asked = ?, asked_at = ?, asked_reason = ?"
+            " WHERE id = ? AND asked IS NULL",
+            Asked.PAUSE,
+            to_millis(self._clock()),
+            reason,
+            campaign,
+        )
+
+    async def asked_reason(self, campaign: int) -> str | None:
+        found = await self._one("SELECT asked_reason FROM campaigns WHERE id = ?", campaign)
+        return None if found is None else found[0]
 
     async def asked(self, campaign: int) -> Asked | None:
         found = await self._one("SELECT asked FROM campaigns WHERE id = ?", campaign)

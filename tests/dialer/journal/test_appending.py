@@ -312,7 +312,7 @@ def test_turns_are_read_from_their_indices(raw: Any, journal: SqliteJournal) -> 
 
     pending = plan(f"SELECT id FROM contacts WHERE {turns._PENDING}", 4)
     assert "pending_contacts" in pending
-    assert "(campaign=? AND rank=? AND rowid>?)" in pending
+    assert "(campaign=? AND rank=? AND id>?)" in pending
     assert "TEMP B-TREE" not in pending
     assert "pending_contacts (campaign=? AND rank>?)" in plan(turns._NEXT_RANK["pending"], 2)
     for state in ("deferred", "retry"):
