@@ -22,6 +22,7 @@ from rich.text import Text
 
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
+from hamsa_async.dialer.journal.records import row_of
 
 STYLES: Final[Mapping[ContactState, str]] = {
     ContactState.PLACED: "blue",
@@ -324,11 +325,6 @@ def _changed(event: DialerEvent) -> str:
     return f"the text of agent {shown(str(event.data.get('agent_id')))} changed: {names}"
 
 
-def row_of(row: int, list_number: int | None) -> str:
-    """A row for people, with its list where that is not the first."""
-    return f"row {row}" if list_number in {None, 1} else f"row {row} of list {list_number}"
-
-
 def _waiting(event: DialerEvent) -> str:
     live, until = event.data.get("live", 0), event.data.get("until")
     calls = "1 call" if live == 1 else f"{live} calls"
@@ -338,6 +334,11 @@ def _waiting(event: DialerEvent) -> str:
         return f"waiting for the end of {calls}"
     more = f", {calls} not ended" if live else ""
     return f"waiting until {clock(until)} ({shown(str(event.data.get('reason', '')))}{more})"
+
+
+def cell_of(row: int, list_number: int) -> str:
+    """A row in a table for people."""
+    return str(row) if list_number == 1 else f"{row} (list {list_number})"
 
 
 def clock(moment: str | datetime | None) -> str:

@@ -263,6 +263,7 @@ async def explain(
     *,
     policy: tuple[str, ...] = (),
     at: str | None = None,
+    country: str | None = None,
     journal: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> Exit:
@@ -273,11 +274,19 @@ async def explain(
         number: The number.
         policy: The rules to judge by, in the place of the campaign's own.
         at: The moment to judge by, an ISO time with an offset; by default now.
+        country: The country (`AE`) of a number that is written without its country code; by
+            default the campaign's.
         journal: The journal; by default yours.
         as_json: Print one JSON document on stdout.
     """
     return await explain_number(
-        name, number, journal=journal, policy=policy, at=at, as_json=as_json
+        name,
+        number,
+        journal=journal,
+        policy=policy,
+        at=at,
+        country=country,
+        as_json=as_json,
     )
 
 

@@ -1,6 +1,6 @@
 """Where a campaign stands, for `status` and `report`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from hamsa_async.cli.board import clock, counts_table
 from hamsa_async.cli.output import shown
 from hamsa_async.dialer import ContactState, SqliteJournal
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
+from hamsa_async.dialer.journal.records import ListRecord
 from hamsa_async.dialer.machine import Asked
 from hamsa_async.dialer.report import MEANINGS
 
@@ -35,6 +36,9 @@ class Standing:
     asked_reason: str | None
     """Why, where it was no person."""
 
+    lists: Sequence[ListRecord]
+    """The lists that its rows are of."""
+
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
 
@@ -56,6 +60,15 @@ class Standing:
                 "ending": run.ending,
                 "reason": run.reason,
             },
+            "lists": [
+                {
+                    "number": each.number,
+                    "name": each.name,
+                    "appended": each.appended,
+                    "at": each.at.isoformat(),
+                }
+                for each in self.lists
+            ],
             "rows_total": sum(self.counts.values()),
             "counts": dict(self.counts),
             "reasons": [
@@ -89,6 +102,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
         asked=await journal.asked(record.id),
+        lists=await journal.lists(record.id),
         asked_reason=await journal.asked_reason(record.id),
         others_known_since=(await journal.looked())[0],
     )

@@ -29,7 +29,8 @@ class Appended:
     columns: Columns | None
     """What its headers were taken for."""
     is_running: bool
-    """Whether a process dials the campaign now: it takes the new contacts up."""
+    """Whether a process dials the campaign now: it takes the new contacts up, and does not end
+    before it has."""
     contract: Contract | None = None
     """How it fits the campaign's agent; `None`: that was not read."""
     named: tuple[Contract, ...] = ()
@@ -100,11 +101,14 @@ async def append_list(
             loopback=loopback,
         )
         event = await stage.take_over(name_of(contacts))
+    last = await journal.last_run(record.id)
+    # A process that has ended its run may hold the claim for a while.
+    is_running = last is not None and last.ended_at is None and await journal.is_claimed(record)
     return Appended(
         staged=staged,
         event=event,
         columns=seen[0] if seen else None,
-        is_running=await journal.is_claimed(record),
+        is_running=is_running,
         contract=contract,
         named=named,
     )

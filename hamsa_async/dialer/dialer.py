@@ -37,7 +37,7 @@ from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
-from hamsa_async.dialer.runner import Ending, Runner, utc_now
+from hamsa_async.dialer.runner import Ending, Finish, Runner, utc_now
 from hamsa_async.errors import (
     CampaignError,
     CampaignRunningError,
@@ -526,9 +526,68 @@ class Dialer:
         run.loaded = loaded
         journal, campaign = self.journal, loaded.record.id
         await self._claim(loaded.record)
+        runner = self._runner(run, loaded, wait=wait)
+        await journal.ask(campaign, None)  # to run it is to let it go on
+        run_id, event = await journal.begin_run(campaign)
+        run.tell(event)
+        sweep = loaded.campaign.sweep
+        while True:
+            finish = await self._dial_through(run, loaded, runner, run_id, sweep=sweep)
+            ended = await self._end_run(run_id, campaign, runner, finish)
+            if ended is not None:
+                break
+            runner = self._runner(run, loaded, wait=wait, appended=runner.appended)
+            sweep = False
+        run.finish = finish
+        run.counts = await journal.counts(campaign)
+        run.tell(ended)
+
+    async def _dial_through(
+        self, run: Run, loaded: Loaded, runner: Runner, run_id: int, *, sweep: bool
+    ) -> Finish:
+        journal, campaign = self.journal, loaded.record.id
+        try:
+            if sweep:
+                await look_for_others(
+                    journal,
+                    campaign,
+                    loaded.campaign.voice_agent_id,
+                    self._client.conversations,
+                    longest=loaded.campaign.read_policy().longest,
+                    tell=run.tell,
+                    clock=self._clock,
+                )
+            run.begin(runner)
+            return await runner.run()
+        except BaseException as error:
+            # A later look at the journal should not take it for a crash.
+            with contextlib.suppress(JournalError):
+                reason = type(error).__name__
+                ended = await journal.end_run(run_id, campaign, Ending.INTERRUPTED, reason)
+                assert ended is not None
+                run.tell(ended)
+            raise
+
+    async def _end_run(
+        self, run_id: int, campaign: int, runner: Runner, finish: Finish
+    ) -> DialerEvent | None:
+        """Write down that a run is over; `None`: contacts were appended in the last moment."""
+        nothing_left = finish.ending in {Ending.DONE, Ending.NOTHING_NOW}
+        return await self.journal.end_run(
+            run_id,
+            campaign,
+            finish.ending,
+            finish.reason,
+            appended=runner.appended if nothing_left else None,
+        )
+
+    def _runner(
+        self, run: Run, loaded: Loaded, *, wait: bool, appended: int | None = None
+    ) -> Runner:
+        journal, campaign = self.journal, loaded.record.id
         observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
         secrets = self._secrets_for(loaded.campaign)
-        runner = Runner(
+        return Runner(
             journal,
             campaign,
             loaded.campaign,
@@ -542,33 +601,10 @@ class Dialer:
             tell=run.tell,
             ready=run.ready,
             wait=wait,
+            appended=appended,
             clock=self._clock,
             probe_every=self._probe_every,
         )
-        await journal.ask(campaign, None)  # to run it is to let it go on
-        run_id, event = await journal.begin_run(campaign)
-        run.tell(event)
-        try:
-            if loaded.campaign.sweep:
-                await look_for_others(
-                    journal,
-                    campaign,
-                    loaded.campaign.voice_agent_id,
-                    self._client.conversations,
-                    longest=loaded.campaign.read_policy().longest,
-                    tell=run.tell,
-                    clock=self._clock,
-                )
-            run.begin(runner)
-            run.finish = finish = await runner.run()
-        except BaseException as error:
-            # A later look at the journal should not take it for a crash.
-            with contextlib.suppress(JournalError):
-                reason = type(error).__name__
-                run.tell(await journal.end_run(run_id, campaign, Ending.INTERRUPTED, reason))
-            raise
-        run.counts = await journal.counts(campaign)
-        run.tell(await journal.end_run(run_id, campaign, finish.ending, finish.reason))
 
     def _secrets_for(self, campaign: Campaign) -> CallSecrets | None:
         if campaign.webhook_url is None:

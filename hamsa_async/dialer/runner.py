@@ -155,6 +155,7 @@ class Runner:
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
         wait: Whether to wait for contacts that are due later, and for the ends of calls.
+        appended: How many contacts were appended to the campaign, as far as its run has heard.
         clock: What time it is (aware).
         probe_every: How often an unreachable host is tried.
     """
@@ -175,6 +176,7 @@ class Runner:
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
         wait: bool,
+        appended: int | None = None,
         clock: Callable[[], datetime],
         probe_every: timedelta = PROBE_EVERY,
     ) -> None:
@@ -199,7 +201,7 @@ class Runner:
         self._agents = agents
         self._webhook_auth = webhook_auth
         self._calls = 0
-        self._appended = 0
+        self._appended = appended
         self._grew = False
         self._breaker = Breaker()
         observer.changed = reconciler.changed = self._settled.set
@@ -213,6 +215,11 @@ class Runner:
         self._finish: Finish | None = None
         self._source = self._candidates()
         self._pull = Pull(self._source, self._dial, workers=campaign.concurrency)
+
+    @property
+    def appended(self) -> int:
+        """How many contacts were appended to the campaign, as far as was heard."""
+        return self._appended or 0
 
     def stop(self, reason: str) -> None:
         """Dial nobody more; what is in flight settles. The run ends as interrupted."""
@@ -231,7 +238,8 @@ class Runner:
         await self._observer.begin()
         await self._reconciler.begin()
         self._calls = await self._journal.calls_made(self._id)
-        self._appended = await self._journal.appended(self._id)
+        if self._appended is None:
+            self._appended = await self._journal.appended(self._id)
         async with contextlib.aclosing(self._source):
             watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
             try:
@@ -268,7 +276,7 @@ class Runner:
     async def _look_for_more(self) -> bool:
         """See whether contacts were appended, also by another process, and take them up."""
         appended = await self._journal.appended(self._id)
-        new, self._appended = appended - self._appended, appended
+        new, self._appended = appended - self.appended, appended
         if new:
             self._grew = True
             self._settled.set()

@@ -110,13 +110,13 @@ def _missing(
         row = server.get(call_id)
         if row is None:
             findings.append(
-                f"row {attempt.row}: call {call_id} of attempt {attempt.attempt_id} is not in the"
+                f"{attempt.place}: call {call_id} of attempt {attempt.attempt_id} is not in the"
                 " server's list"
             )
             continue
         number = read_number(row.call_params.user_number if row.call_params else None)
         if number is not None and number != read_number(attempt.phone_number):
-            findings.append(f"row {attempt.row}: call {call_id} went to another number")
+            findings.append(f"{attempt.place}: call {call_id} went to another number")
     return findings
 
 
@@ -131,7 +131,7 @@ def _twice(attempts: Sequence[AttemptRow]) -> list[str]:
         for before, after in itertools.pairwise(rang):
             if before.ended_at is None or before.ended_at > after.intended_at:
                 findings.append(
-                    f"row {after.row}: {mask_number(number)} was called by {after.attempt_id}"
+                    f"{after.place}: {mask_number(number)} was called by {after.attempt_id}"
                     f" before {before.attempt_id} had ended"
                 )
     return findings
@@ -160,7 +160,7 @@ async def _foreign(
             foreign.append(call_id)
         else:
             findings.append(
-                f"row {attempt.row}: call {call_id} carries the reference of"
+                f"{attempt.place}: call {call_id} carries the reference of"
                 f" {attempt.attempt_id}, which is {attempt.state}: that phone rang"
             )
     return foreign, findings

@@ -140,9 +140,19 @@ class Journal(Protocol):
         """Write down that this process begins to dial; gives the run's id."""
 
     async def end_run(
-        self, run: int, campaign: int, ending: str, reason: str | None
-    ) -> DialerEvent:
-        """Write down how the run ended."""
+        self,
+        run: int,
+        campaign: int,
+        ending: str,
+        reason: str | None,
+        *,
+        appended: int | None = None,
+    ) -> DialerEvent | None:
+        """Write down how the run ended.
+
+        Gives `None`, with nothing written, where `appended` is not how many contacts were
+        appended by now: there is more to dial.
+        """
 
     async def last_run(self, campaign: int) -> RunRecord | None:
         """The campaign's newest run."""

@@ -11,6 +11,11 @@ from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.machine import AttemptState, ContactState, Happening
 
 
+def row_of(row: int, list_number: int | None) -> str:
+    """A row for people, with its list where that is not the first."""
+    return f"row {row}" if list_number in {None, 1} else f"row {row} of list {list_number}"
+
+
 @attrs.frozen(kw_only=True)
 class Identity:
     """Which journal this is: it belongs to one server and one project."""
@@ -135,6 +140,11 @@ class AttemptRow:
     call_id: str | None
     outcome: str | None
     cost: float | None
+
+    @property
+    def place(self) -> str:
+        """Its row, for people."""
+        return row_of(self.row, self.list_number)
 
 
 @attrs.frozen(kw_only=True)

@@ -105,6 +105,7 @@ _JUDGE_AGAIN_DEFERRED: Final = (
     f"UPDATE contacts SET due_at = max(?, coalesce(not_before, 0)) WHERE campaign = ?"
     f" AND state = '{ContactState.DEFERRED}' AND due_at > ?"
 )
+_APPENDED: Final = "SELECT appended FROM campaigns WHERE id = ?"
 _CAMPAIGN: Final = "SELECT id, name, settings, loaded, created_at FROM campaigns"
 _REPORT: Final = (
     "SELECT c.id, c.row, c.list, c.contact_id, c.phone_number, c.state, c.reason, c.detail,"
@@ -327,7 +328,7 @@ class SqliteJournal:
             await stage.aclose()
 
     async def appended(self, campaign: int) -> int:
-        found = await self._one("SELECT appended FROM campaigns WHERE id = ?", campaign)
+        found = await self._one(_APPENDED, campaign)
         return int(found[0])
 
     async def lists(self, campaign: int) -> Sequence[ListRecord]:
@@ -391,9 +392,18 @@ class SqliteJournal:
         return await self._writer.write(write)
 
     async def end_run(
-        self, run: int, campaign: int, ending: str, reason: str | None
-    ) -> DialerEvent:
-        def write(connection: sqlite3.Connection) -> DialerEvent:
+        self,
+        run: int,
+        campaign: int,
+        ending: str,
+        reason: str | None,
+        *,
+        appended: int | None = None,
+    ) -> DialerEvent | None:
+        def write(connection: sqlite3.Connection) -> DialerEvent | None:
+            (now,) = connection.execute(_APPENDED, (campaign,)).fetchone()
+            if appended not in {None, now}:
+                return None
             connection.execute(
                 "UPDATE runs SET ended_at = ?, ending = ?, reason = ? WHERE id = ?",
                 (to_millis(self._clock()), str(ending), reason, run),
