@@ -167,6 +167,32 @@ async def test_plan_and_run_agree(
         assert (each.row, states[each.row]) == (each.row, (each.state, each.reason))
 
 
+async def test_whose_time_comes_goes_by_priority(world: Any) -> None:
+    """In the midst of others it is their turn at once, or after all of these; as planned."""
+    began, every = at("2026-12-01T12:00"), timedelta(minutes=10)
+    soon, later = began + timedelta(minutes=5), began + timedelta(minutes=25)
+    people = [
+        *world.rows(6, priority=5),
+        *world.rows(1, start=6, priority=9, not_before=later.isoformat()),
+        *world.rows(1, start=7, priority=1, not_before=soon.isoformat()),
+        *world.rows(1, start=8),
+    ]
+    rows = [row async for chunk in read_chunks(people) for row in chunk]
+    pacing = Pacing(rate=1 / every.total_seconds())
+    planned = plan(rows, world.campaign().read_policy(), at=began, pacing=pacing)
+    sequence = sorted(planned, key=lambda each: each.turn or 0)
+
+    def clock() -> datetime:
+        """Each call takes its time."""
+        return began + every * len(rings(world))
+
+    async with world.dialer(clock=clock) as dialer:
+        run = dialer.run(world.campaign(concurrency=1), people, wait=False)
+        [_ async for _ in run]
+    assert rings(world) == [each.phone_number for each in sequence]
+    assert rings(world) == [world.number(place) for place in (0, 1, 2, 6, 3, 4, 5, 7, 8)]
+
+
 async def test_outside_the_hours_nobody_is_called(world: Any, clock: Clock) -> None:
     """Without waiting the run ends, says when to come back, and why everybody waits."""
     run, _ = await dial(world, clock, world.rows(3), wait=False, policy="ae_telemarketing")

@@ -137,27 +137,17 @@ def end_call(
             connection.execute(_MOVE, (state, end.outcome, None, wish, contact))
         return Written(EventKind.CORRECTED, contact, row, data)
     (nth,) = connection.execute(_SAME_ENDS, (phone_number, contact, end.outcome)).fetchone()
-    again = (
-        None
-        if wish is not None
-        else retries.due(
-            Ended(
-                outcome=end.outcome,
-                at=to_moment(ended_at),
-                duration=end.duration,
-                result=end.result or {},
-                nth=nth,
-                attempts=attempts,
-                max_attempts=max_attempts,
-            ),
-            draw=random.random(),
-        )
+    ended = Ended(
+        outcome=end.outcome,
+        at=to_moment(ended_at),
+        duration=end.duration,
+        result=end.result or {},
+        nth=nth,
+        attempts=attempts,
+        max_attempts=max_attempts,
     )
-    if (
-        wish is not None
-        or again is None
-        or (expires_at is not None and to_millis(again) >= expires_at)
-    ):
+    again = retries.due(ended, draw=random.random()) if wish is None else None
+    if again is None or (expires_at is not None and to_millis(again) >= expires_at):
         happening, kind, due_at = Happening.ENDED, EventKind.ENDED, None
     else:
         happening, kind, due_at = Happening.RETRIED, EventKind.RETRIED, to_millis(again)

@@ -202,8 +202,25 @@ async def test_whoever_was_withdrawn_comes_back(appends: Appends) -> None:
     assert [row[3] for row in await appends.shown()] == ["placed", "pending", "pending"]
 
 
-async def test_two_appends_of_one_list_at_once(appends: Appends, path: Path) -> None:
+async def test_two_appends_at_once(appends: Appends, path: Path) -> None:
     """What another process has added by then is seen in the transaction that would add it."""
+    async with await SqliteJournal.open(path) as other:
+        await other.campaign("eid")
+        async with (
+            appends.journal.appending(appends.campaign) as one,
+            other.appending(appends.campaign) as two,
+        ):
+            await one.add(rows((C, "c"), (D, "d")))
+            await two.add(rows((C, None), (E, "d"), ("+971501234569", None)))
+            assert ((await one.look()).new, (await two.look()).new) == (2, 3)
+            assert (await one.take_over(None)).data["new"] == 2
+            assert (await two.take_over(None)).data["new"] == 1
+    assert await appends.journal.counts(appends.campaign) == {"pending": 5}
+    assert await appends.journal.appended(appends.campaign) == 3
+
+
+async def test_many_rows_twice_at_once(appends: Appends, path: Path) -> None:
+    """Whichever chunk comes first, each person is there once."""
     given = [
         Row(row=row, phone_number=f"+9715{row:08}", contact_id=str(row)) for row in range(1, 5001)
     ]
