@@ -101,7 +101,8 @@ class Written:
     ) -> None:
         self.kind = kind
         self.contact = contact
-        self.row, self.list_number = row
+        self.row: int = row[0]
+        self.list_number: int = row[1]
         self.data = data
 
 
