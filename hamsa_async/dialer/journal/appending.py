@@ -38,34 +38,40 @@ from hamsa_async.dialer.machine import (
     move,
 )
 
-# A key that no row of the campaign's own list has.
-_PREFIX: Final = "appended:"
-
+# A key that no row of another list has.
+_KEY: Final = (
+    "CASE WHEN new.key LIKE 'number:%' THEN new.key ELSE 'appended:' || :list || ':' || new.key END"
+)
+_UNWILLING: Final = "('dnc', 'no_consent')"
 # Rows that are no contacts are none: they may be sent again, corrected. Nor is whoever was
 # withdrawn before they were called: they are in no list now.
 _IS_SOMEBODY: Final = (
-    f"old.state <> '{ContactState.INVALID}'"
+    f"old.campaign = :campaign AND old.state <> '{ContactState.INVALID}'"
     f" AND NOT (old.state = '{ContactState.SKIPPED}' AND old.reason = '{WITHDRAWN}')"
 )
 _OF_OTHER_LISTS: Final = " AND old.list <> :list"
 
 
 def _seen(more: str = "") -> str:
-    """Whether a row's number or contact_id is in the campaign."""
-    by_number = ", ".join(
-        f"{start} || new.phone_number{end}"
-        for start, end in (
-            ("'number:'", ""),
-            ("'skipped:'", " || ':1'"),
-            (f"'{_PREFIX}skipped:'", " || ':1'"),
-        )
+    """Whether a row says nothing new: the campaign has its number or its contact_id.
+
+    Of whoever is not to be called both must be there, so that neither is called for a later row.
+    """
+    number = (
+        "(EXISTS (SELECT 1 FROM main.contacts AS old WHERE old.key IN"
+        f" ('number:' || new.phone_number, 'skipped:' || new.phone_number || ':1')"
+        f" AND {_IS_SOMEBODY}{more}) OR EXISTS (SELECT 1 FROM main.contacts AS old"
+        f" WHERE old.phone_number = new.phone_number AND old.list > 1 AND {_IS_SOMEBODY}{more}))"
+    )
+    person = (
+        "EXISTS (SELECT 1 FROM main.contacts AS old WHERE old.contact_id = new.contact_id"
+        f" AND old.contact_id IS NOT NULL AND {_IS_SOMEBODY}{more})"
     )
     return (
-        f"new.state <> '{ContactState.INVALID}' AND (EXISTS (SELECT 1 FROM main.contacts AS old"
-        f" WHERE old.campaign = :campaign AND old.key IN ({by_number}) AND {_IS_SOMEBODY}{more})"
-        " OR EXISTS (SELECT 1 FROM main.contacts AS old WHERE old.campaign = :campaign"
-        " AND old.contact_id = new.contact_id AND old.contact_id IS NOT NULL"
-        f" AND {_IS_SOMEBODY}{more}))"
+        f"CASE WHEN new.state = '{ContactState.INVALID}' THEN 0"
+        f" WHEN new.reason IN {_UNWILLING}"
+        f" THEN {number} AND (new.contact_id IS NULL OR {person})"
+        f" ELSE {number} OR {person} END"
     )
 
 
@@ -74,11 +80,9 @@ _FORGET_SEEN: Final = f"DELETE FROM temp.staged AS new WHERE {_seen()}"
 # What is no contact has nothing to be known by: so many of one content are there already.
 _SAME: Final = "phone_number, contact_id, params, reason"
 _COUNT_BAD: Final = (
-    f"CREATE TEMP TABLE bad AS SELECT {_SAME}, count(*) AS known, 0 AS appended"
-    " FROM main.contacts"
-    " WHERE campaign = :campaign AND key >= 'invalid:' AND key < 'invalid;'"
-    f" GROUP BY {_SAME} UNION ALL SELECT {_SAME}, count(*), count(*) FROM main.contacts"
-    f" WHERE campaign = :campaign AND key >= '{_PREFIX}invalid:' AND key < '{_PREFIX}invalid;'"
+    f"CREATE TEMP TABLE bad AS SELECT {_SAME}, count(*) AS known FROM main.contacts"
+    f" WHERE campaign = :campaign AND state = '{ContactState.INVALID}'"
+    " AND (key >= 'invalid:' AND key < 'invalid;' OR key >= 'appended:' AND key < 'appended;')"
     f" GROUP BY {_SAME}"
 )
 _NUMBER_BAD: Final = (
@@ -97,23 +101,13 @@ _BEFORE: Final = (
     *UNWILLING,
     (
         "CREATE TEMP TABLE unwilling AS SELECT row, phone_number, contact_id FROM temp.staged"
-        " WHERE reason IN ('dnc', 'no_consent')"
+        f" WHERE reason IN {_UNWILLING}"
     ),
     _COUNT_BAD,
     "CREATE INDEX temp.bad_number ON bad (phone_number)",
     _NUMBER_BAD,
 )
-_AFTER: Final = (
-    *DUPLICATES,
-    *KEYS,
-    (
-        f"UPDATE temp.staged SET key = '{_PREFIX}' || state || ':' || phone_number || ':' ||"
-        " (coalesce((SELECT sum(appended) FROM temp.bad"
-        " WHERE bad.phone_number = staged.phone_number), 0)"
-        " + CAST(substr(key, length(state) + length(phone_number) + 3) AS INTEGER))"
-        " WHERE key NOT LIKE 'number:%'"
-    ),
-)
+_AFTER: Final = (*DUPLICATES, *KEYS)
 
 _CALL_OFF: Final = (
     "UPDATE main.contacts SET state = CASE state"
@@ -122,16 +116,18 @@ _CALL_OFF: Final = (
     )
     + f" END, reason = '{DNC}', due_at = NULL,"
     " detail = 'A list that was appended says not to call this person.'"
-    f" WHERE campaign = :campaign AND state IN ({quoted(DIALABLE)}) AND id IN"
-    " (SELECT c.id FROM temp.unwilling AS u JOIN main.contacts AS c ON c.campaign = :campaign"
-    " AND c.key = 'number:' || u.phone_number WHERE u.row > :after AND u.row <= :upto"
-    " UNION SELECT c.id FROM temp.unwilling AS u JOIN main.contacts AS c ON c.campaign = :campaign"
-    " AND c.contact_id = u.contact_id AND c.contact_id IS NOT NULL"
-    " WHERE u.row > :after AND u.row <= :upto)"
+    f" WHERE +state IN ({quoted(DIALABLE)}) AND id IN"
+    # A cross join, so that SQLite goes by the rows of the list and not by those of the campaign.
+    " (SELECT c.id FROM temp.unwilling AS u CROSS JOIN main.contacts AS c"
+    " WHERE u.row > :after AND u.row <= :upto AND c.campaign = :campaign"
+    " AND c.key = 'number:' || u.phone_number"
+    " UNION SELECT c.id FROM temp.unwilling AS u CROSS JOIN main.contacts AS c"
+    " WHERE u.row > :after AND u.row <= :upto AND c.campaign = :campaign"
+    " AND c.contact_id = u.contact_id AND c.contact_id IS NOT NULL)"
 )
 _ADD: Final = (
     f"INSERT INTO main.contacts AS old (campaign, list, {FIELDS})"
-    f" SELECT :campaign, :list, {FIELDS} FROM temp.staged AS new"
+    f" SELECT :campaign, :list, {FIELDS.replace('key', _KEY, 1)} FROM temp.staged AS new"
     f" WHERE new.row > :after AND new.row <= :upto AND NOT ({_seen(_OF_OTHER_LISTS)})"
     " ON CONFLICT (campaign, key) DO UPDATE SET "
     + ", ".join(

@@ -16,6 +16,7 @@ TABLES: Final = """
         SELECT id, 1, created_at FROM campaigns WHERE EXISTS
         (SELECT 1 FROM contacts WHERE contacts.campaign = campaigns.id);
     ALTER TABLE contacts ADD COLUMN list INTEGER NOT NULL DEFAULT 1;
+    CREATE INDEX contacts_of_later_lists ON contacts (campaign, phone_number) WHERE list > 1;
     -- What its row says of its turn, negated: the least is called first.
     ALTER TABLE contacts ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE contacts ADD COLUMN max_attempts INTEGER;

@@ -13,6 +13,7 @@ from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.staging import (
     CALLABLE,
     CHUNK,
+    DNC,
     DUPLICATE_ID,
     DUPLICATES,
     FIELDS,
@@ -44,10 +45,35 @@ _DIALED: Final = quoted(
     }
 )
 
+_APPENDED: Final = (
+    "(SELECT number FROM main.lists WHERE lists.campaign = :campaign AND lists.appended)"
+)
+
+
+def _refused_by(column: str) -> str:
+    """Whether a list that was appended says not to call who has the same in a column."""
+    # The second condition is the index's own, word for word: without it it is not used.
+    index = {"phone_number": "old.list > 1", "contact_id": "old.contact_id IS NOT NULL"}
+    return (
+        "EXISTS (SELECT 1 FROM main.contacts AS old WHERE old.campaign = :campaign"
+        f" AND {index[column]} AND old.{column} = staged.{column}"
+        f" AND old.reason IN ('dnc', 'no_consent') AND old.list IN {_APPENDED})"
+    )
+
+
 _JUDGEMENTS: Final = (
     "CREATE TEMP TABLE gone (place INTEGER PRIMARY KEY, id INTEGER)",
     *INDICES,
     *UNWILLING,
+    skip(
+        DNC,
+        "A list that was appended says not to call this person.",
+        # Whom the campaign has was called off when that list was appended.
+        "NOT EXISTS (SELECT 1 FROM main.contacts AS old WHERE old.campaign = :campaign"
+        " AND old.key = 'number:' || staged.phone_number"
+        f" AND old.reason IS NOT '{WITHDRAWN}')"
+        f" AND ({_refused_by('phone_number')} OR {_refused_by('contact_id')})",
+    ),
     skip(
         DUPLICATE_ID,
         "The contact with this contact_id was dialed before, at another number.",
@@ -60,8 +86,7 @@ _JUDGEMENTS: Final = (
     (
         "INSERT INTO temp.gone (id) SELECT id FROM main.contacts AS old"
         f" WHERE old.campaign = :campaign AND old.state IN ({_MAY_GO})"
-        f" AND old.reason IS NOT '{WITHDRAWN}' AND old.list NOT IN (SELECT number"
-        " FROM main.lists WHERE lists.campaign = :campaign AND appended)"
+        f" AND old.reason IS NOT '{WITHDRAWN}' AND old.list NOT IN {_APPENDED}"
         " AND NOT EXISTS (SELECT 1 FROM temp.staged AS new WHERE new.key = old.key) ORDER BY id"
     ),
 )

@@ -2,12 +2,15 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hamsa_async.dialer import EventKind, SqliteJournal
 from hamsa_async.dialer.contacts import Row
@@ -152,6 +155,14 @@ async def test_whoever_refused_stays_so(appends: Appends) -> None:
     assert (staged.new, staged.seen) == (0, 4)
 
 
+async def test_a_refusal_in_an_appended_list_outlasts_a_new_list(appends: Appends) -> None:
+    """A list that is accepted later brings nobody back who said no in one that was appended."""
+    await appends.append([no(1, C, contact_id="c")])
+    await appends.take(rows((A, "a"), (B, "b"), C, (D, "c")))
+    pending = await appends.journal.pending(appends.campaign, after=0, limit=9)
+    assert [each.phone_number for each in pending] == [A, B]
+
+
 async def test_who_says_no_in_a_later_list_is_not_called_any_more(appends: Appends) -> None:
     """By number or by contact_id, before the rest of the list is added."""
     given = [no(1, A), no(2, C, "no_consent", contact_id="b"), Row(row=3, phone_number=D)]
@@ -262,6 +273,76 @@ async def test_an_append_is_an_event(appends: Appends) -> None:
     events = [event async for event in appends.journal.events(after=0)]
     assert events[-1].kind is EventKind.LIST_APPENDED
     assert events[-1].data == {"list": 2, "new": 1, "seen": 0, "called_off": 0}
+
+
+async def test_a_row_number_is_one_of_its_list(appends: Appends) -> None:
+    """Whoever was dialed from an earlier list is told from the row that has that number now."""
+    await appends.dial(A)
+    await appends.take(rows((B, "b"), (C, None)))
+    await appends.append(rows(D))
+    assert [row[:4] for row in await appends.shown()] == [
+        (1, 1, A, "placed"),
+        (2, 1, B, "pending"),
+        (2, 2, C, "pending"),
+        (3, 1, D, "pending"),
+    ]
+
+
+_LISTS = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.sampled_from([None, "a", "b", "c"]),
+            st.sampled_from(["pending", "pending", "pending", "invalid", "skipped"]),
+        ),
+        max_size=8,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_LISTS)
+async def test_whatever_is_appended_everybody_is_there_once(
+    journal: SqliteJournal, lists: list[list[tuple[int, str | None, Any]]]
+) -> None:
+    """Each number and each person is called once at the most, and nobody new is lost."""
+    name = secrets.token_hex(8)  # the same journal for all examples
+    appends = Appends(journal, (await journal.add_campaign(name, {})).id)
+    await appends.take([])
+    total, unwilling = 0, set[str]()
+    for each in lists:
+        given_ = [
+            Row(
+                row=place,
+                phone_number=f"+9715012345{number:02}",
+                contact_id=who,
+                state=state,
+                reason={"invalid": "x", "skipped": "dnc"}.get(state),
+            )
+            for place, (number, who, state) in enumerate(each, start=1)
+        ]
+        staged, done = await appends.append(given_)
+        assert staged.new + staged.seen == staged.rows == len(each)
+        assert done["new"] == staged.new
+        again, _ = await appends.append(given_)
+        assert (again.new, again.seen) == (0, len(each))
+        total += staged.new
+        unwilling |= {row.phone_number for row in given_ if row.state == "skipped"}
+        found = [row async for row in journal.rows(appends.campaign)]
+        assert len(found) == total
+        called = [row for row in found if row.state == "pending"]
+        assert len({row.phone_number for row in called}) == len(called)
+        ids = [row.contact_id for row in called if row.contact_id is not None]
+        assert len(set(ids)) == len(ids)
+        assert not unwilling & {row.phone_number for row in called}
+        somebody = [row for row in found if row.state != "invalid"]
+        numbers = {row.phone_number for row in somebody}
+        people = {row.contact_id for row in somebody} - {None}
+        for row in given_:
+            if row.state != "invalid":
+                assert row.phone_number in numbers or row.contact_id in people
 
 
 # -- whose turn it is
