@@ -54,8 +54,7 @@ async def append_contacts(
                     strict=reading.strict,
                 )
                 if contracts is not None and appended.contract is not None:
-                    own = contracts.agents[kept["voice_agent_id"]]
-                    tell_about_contracts(own, appended.contract, appended.named)
+                    tell_about_contracts(contracts.own, appended.contract, appended.named)
         path = opened.path
     if appended.columns is not None:
         tell_about_columns(appended.columns)

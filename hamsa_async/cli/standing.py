@@ -1,7 +1,7 @@
 """Where a campaign stands, for `status` and `report`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -11,10 +11,12 @@ from rich.text import Text
 from hamsa_async.cli.board import clock, counts_table
 from hamsa_async.cli.output import shown
 from hamsa_async.dialer import ContactState, SqliteJournal
+from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
 from hamsa_async.dialer.journal.records import ListRecord
 from hamsa_async.dialer.machine import Asked
 from hamsa_async.dialer.report import MEANINGS
+from hamsa_async.dialer.spending import spent_by
 
 
 @attrs.frozen(kw_only=True)
@@ -38,6 +40,9 @@ class Standing:
 
     lists: Sequence[ListRecord]
     """The lists that its rows are of."""
+
+    spent: Spent | None
+    """What was spent of the last run's budget, where it had one."""
 
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
@@ -81,6 +86,8 @@ class Standing:
             ],
             "asked": self.asked,
             "asked_reason": self.asked_reason,
+            "budget": None if self.spent is None else self.spent.budget.as_json(),
+            "spent": None if self.spent is None else self.spent.as_json(),
             "others_known_since": None
             if self.others_known_since is None
             else self.others_known_since.isoformat(),
@@ -91,12 +98,14 @@ class Standing:
 async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standing:
     """Look where a campaign stands."""
     following = await journal.next_due(record.id)
+    last_run = await journal.last_run(record.id)
+    budget = Budget.from_json(None if last_run is None else last_run.budget)
     return Standing(
         name=record.name,
         settings=record.settings,
         created_at=record.created_at,
         running=await journal.is_claimed(record),
-        last_run=await journal.last_run(record.id),
+        last_run=last_run,
         counts=await journal.counts(record.id),
         reasons=await journal.reasons(record.id),
         outcomes=await journal.outcomes(record.id),
@@ -104,6 +113,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         asked=await journal.asked(record.id),
         lists=await journal.lists(record.id),
         asked_reason=await journal.asked_reason(record.id),
+        spent=await spent_by(journal, record.id, budget, datetime.now(UTC)) if budget else None,
         others_known_since=(await journal.looked())[0],
     )
 
@@ -113,6 +123,7 @@ def standing_table(standing: Standing) -> RenderableType:
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
         counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
+        *([] if standing.spent is None else [Text(f"spent: {standing.spent}")]),
         Text(
             "calls that others placed are not known"
             if standing.others_known_since is None

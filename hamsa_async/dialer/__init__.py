@@ -5,6 +5,7 @@ Needs the extra `dialer`: `pip install 'hamsa-async[dialer]'`.
 
 import hamsa_async.dialer.needs  # noqa: F401 - first: it says what to install
 from hamsa_async.dialer.appending import Appended
+from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.columns import Naming
 from hamsa_async.dialer.contact_list import ContactList
@@ -19,6 +20,7 @@ __all__ = [
     "HAMSA_DEFAULT",
     "Appended",
     "AttemptState",
+    "Budget",
     "Campaign",
     "Contact",
     "ContactList",
@@ -34,5 +36,6 @@ __all__ = [
     "ReportRow",
     "Row",
     "Run",
+    "Spent",
     "SqliteJournal",
 ]

@@ -47,6 +47,11 @@ class AgentContracts:
         self.agents: dict[str, AgentDetails] = {agent_id: agent}
 
     @property
+    def own(self) -> AgentDetails:
+        """The campaign's own agent."""
+        return self.agents[self._own_id]
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """What the texts of the campaign's own agent ask for."""
         return self._own.variables

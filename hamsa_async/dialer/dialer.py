@@ -26,7 +26,6 @@ from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedL
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.observer import (
-    LONGEST_CALL,
     LOOK_EVERY,
     LOOK_EVERY_BESIDE_WEBHOOKS,
     Observer,
@@ -528,7 +527,9 @@ class Dialer:
         await self._claim(loaded.record)
         runner = self._runner(run, loaded, wait=wait)
         await journal.ask(campaign, None)  # to run it is to let it go on
-        run_id, event = await journal.begin_run(campaign)
+        run_id, event = await journal.begin_run(
+            campaign, budget=loaded.campaign.budget.as_json(), longest=loaded.longest
+        )
         run.tell(event)
         sweep = loaded.campaign.sweep
         while True:
@@ -562,7 +563,7 @@ class Dialer:
         except BaseException as error:
             # A later look at the journal should not take it for a crash.
             with contextlib.suppress(JournalError):
-                reason = type(error).__name__
+                reason = run.stop_reason or type(error).__name__
                 ended = await journal.end_run(run_id, campaign, Ending.INTERRUPTED, reason)
                 assert ended is not None
                 run.tell(ended)
@@ -597,7 +598,7 @@ class Dialer:
             inbox=None if secrets is None else Inbox(journal, campaign, observer, reconciler),
             agents=self._agent_watch(run, loaded),
             webhook_auth=None if secrets is None else secrets.auth_for,
-            longest=_longest(loaded.agent),
+            longest=loaded.longest,
             tell=run.tell,
             ready=run.ready,
             wait=wait,
@@ -689,12 +690,6 @@ def _check_accepted(campaign: Campaign, changes: Sequence[str], *, accept_change
             f"campaign {campaign.name!r} differs from the journal: {'; '.join(changes)};"
             " accept it with --accept-changes, or give the campaign another name"
         )
-
-
-def _longest(agent: AgentDetails) -> timedelta:
-    """How long a call by an agent can last."""
-    seconds = agent.max_call_duration
-    return LONGEST_CALL if seconds is None else timedelta(seconds=seconds)
 
 
 def _setting_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

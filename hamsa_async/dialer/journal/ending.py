@@ -51,7 +51,9 @@ _SAME_ENDS: Final = (
     "SELECT count(*) FROM attempts WHERE phone_number = ? AND contact = ? AND outcome = ?"
     f" AND state = '{AttemptState.ENDED}'"
 )
-_MOVE: Final = "UPDATE contacts SET state = ?, outcome = ?, due_at = ?, reason = ? WHERE id = ?"
+_MOVE: Final = (
+    "UPDATE contacts SET state = ?, outcome = ?, due_at = ?, reason = ?, detail = NULL WHERE id = ?"
+)
 _DECLINED: Final = "UPDATE attempts SET declined_at = ? WHERE id = ?"
 _EVENT: Final = (
     "INSERT INTO events (at, kind, campaign, contact, attempt, data) VALUES (?, ?, ?, ?, ?, ?)"
