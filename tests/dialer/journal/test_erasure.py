@@ -433,7 +433,8 @@ async def test_an_appended_list_skips_them(stocked: Stocked) -> None:
         campaign = stocked.campaigns[name]
         async with stocked.journal.appending(campaign) as stage:
             await stage.add(given)
-            await stage.look()
+            staged = await stage.look()
+            assert (staged.new, staged.seen) == (new, 3 - new)
             assert (await stage.take_over("more.csv")).data["new"] == new
     rows = [row async for row in stocked.journal.rows(stocked.campaigns["new"])]
     assert [(row.list_number, row.row, str(row.state), row.detail) for row in rows] == [
