@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from hamsa_async.cli.appending import append_contacts
 from hamsa_async.cli.arguments import find_journal, read_name
+from hamsa_async.cli.erasing import forget_number
 from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.explaining import explain_number
@@ -288,6 +289,32 @@ async def explain(
         country=country,
         as_json=as_json,
     )
+
+
+@app.command
+async def forget(
+    number: str,
+    /,
+    *,
+    country: str | None = None,
+    journal: Path | None = None,
+    yes: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> Exit:
+    """Erase a person from the journal, all of its campaigns. It cannot be undone.
+
+    Their rows, states and counts stay, and so does a keyed hash of the number, so that they are
+    still not called. Ends with 3 where something is left in the journal's files that cannot be
+    overwritten now: then run it again, as it says.
+
+    Args:
+        number: Their number.
+        country: The country (`AE`) of a number that is written without its country code.
+        journal: The journal; by default yours.
+        yes: Do not ask. Needed where there is no terminal.
+        as_json: Print one JSON document on stdout: what was erased, and what is left.
+    """
+    return await forget_number(number, country=country, journal=journal, yes=yes, as_json=as_json)
 
 
 @app.command(help_epilogue=_STATES)

@@ -63,6 +63,8 @@ class EventKind(enum.StrEnum):
     EXPIRED = "expired"
     SKIPPED = "skipped"
     """A rule says never; `data["reason"]` says which."""
+    FORGOTTEN = "forgotten"
+    """All that the journal had of a person was erased, for one of their rows."""
 
 
 @attrs.frozen(kw_only=True)

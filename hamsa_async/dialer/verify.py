@@ -21,6 +21,7 @@ from hamsa_async.dialer.api import ConversationsApi
 from hamsa_async.dialer.book import Ways, beyond_rules
 from hamsa_async.dialer.budget import Budget, CallsMade, cost_of, ended_cost
 from hamsa_async.dialer.journal.protocol import Journal
+from hamsa_async.dialer.journal.pseudonyms import is_pseudonym
 from hamsa_async.dialer.journal.records import AttemptRow, CampaignRecord
 from hamsa_async.dialer.machine import IN_DOUBT, AttemptState
 from hamsa_async.dialer.rules import Rules
@@ -139,7 +140,8 @@ def _missing(
             )
             continue
         number = _number_of(row)
-        if number is not None and number != read_number(attempt.phone_number):
+        dialed = read_number(attempt.phone_number)  # `None`: it was forgotten
+        if number is not None and dialed is not None and number != dialed:
             findings.append(f"{attempt.place}: call {call_id} went to another number")
     return findings
 
@@ -190,6 +192,8 @@ async def _beyond(
             rang[attempt.phone_number].append(attempt)
     findings: list[str] = []
     for number, tries in rang.items():
+        if is_pseudonym(number):
+            continue  # where they are, and so when it was there, is forgotten too
         contact = await journal.contact(campaign.id, number)
         if contact is not None:
             known = (await journal.history(number)).calls

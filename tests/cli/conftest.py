@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ import attrs
 import pytest
 
 import hamsa_async
+from hamsa_async.cli.app import run_command
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.report import as_record
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
@@ -117,6 +119,27 @@ class Command:
         return attrs.evolve(self, env={**self.env, **env})
 
 
+@attrs.define(eq=False)
+class Inside:
+    """`hamsa` in this process: nothing is started that would have to be waited for."""
+
+    env: Mapping[str, str]
+    patch: pytest.MonkeyPatch
+
+    def __call__(self, *args: object, zone: str = "UTC") -> Done:
+        """Run it to its end, on a machine in this zone."""
+        out, err = io.StringIO(), io.StringIO()
+        with self.patch.context() as patch:
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            for name, value in {**self.env, "TZ": zone}.items():
+                patch.setenv(name, value)
+            time.tzset()
+            code = run_command([str(arg) for arg in args])
+        time.tzset()
+        return Done(code, out.getvalue(), err.getvalue())
+
+
 def finished(process: subprocess.Popen[str]) -> Done:
     """Wait for the end of a process."""
     out, err = process.communicate(timeout=PATIENCE)
@@ -203,7 +226,7 @@ class Server:
 class Campaigns:
     """A command that dials a server, with one journal."""
 
-    command: Command
+    command: Any
     server: Server
     journal: Path
     breaker: str = "off"
@@ -410,6 +433,13 @@ def server(_shared: Server) -> Server:
 def dial(command: Command, server: Server, tmp_path: Path) -> Campaigns:
     """Campaigns on the fake server."""
     return Campaigns(command.with_env(**server.env), server, tmp_path / "journal.db")
+
+
+@pytest.fixture
+def quick(dial: Campaigns, monkeypatch: pytest.MonkeyPatch) -> Campaigns:
+    """The same, in this process: for tests that are not about processes."""
+    monkeypatch.chdir(dial.command.folder)
+    return attrs.evolve(dial, command=Inside(dial.command.env, monkeypatch))
 
 
 @pytest.fixture

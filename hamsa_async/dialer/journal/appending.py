@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from hamsa_async.dialer.events import DialerEvent
+from hamsa_async.dialer.journal import forgotten_rows
 from hamsa_async.dialer.journal.records import StagedAppend
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.staging import (
@@ -98,11 +99,14 @@ _FORGET_BAD: Final = (
 )
 _BEFORE: Final = (
     *INDICES,
+    forgotten_rows.MARK,
     *UNWILLING,
     (
         "CREATE TEMP TABLE unwilling AS SELECT row, phone_number, contact_id FROM temp.staged"
         f" WHERE reason IN {_UNWILLING}"
     ),
+    # Whoever was forgotten is known again by what is left of them.
+    forgotten_rows.ERASE,
     _COUNT_BAD,
     "CREATE INDEX temp.bad_number ON bad (phone_number)",
     _NUMBER_BAD,
@@ -133,6 +137,7 @@ _ADD: Final = (
     + ", ".join(
         f"{name} = excluded.{name}" for name in ("list", *FIELDS.split(", ")) if name != "key"
     )
+    + ", erased_at = NULL"
     + f" WHERE old.state = '{ContactState.SKIPPED}' AND old.reason = '{WITHDRAWN}'"
     " RETURNING state"
 )

@@ -10,6 +10,7 @@ from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
 from hamsa_async.dialer.journal.ending import DECLINED, Written, end_call, lapse
 from hamsa_async.dialer.journal.others import LIVE, note_calls
+from hamsa_async.dialer.journal.pseudonyms import KEY, is_pseudonym, known_as, known_by
 from hamsa_async.dialer.journal.records import (
     Barred,
     CallEnd,
@@ -67,6 +68,7 @@ _LOOK: Final = (
     f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})) OR EXISTS (SELECT 1"
     " FROM calls AS k WHERE k.phone_number = contacts.phone_number AND k.attempt IS NULL),"
     " EXISTS (SELECT 1 FROM suppressed AS s WHERE s.phone_number = contacts.phone_number),"
+    f" ({KEY}),"
     " (SELECT asked FROM campaigns AS p WHERE p.id = contacts.campaign)"
     " FROM contacts WHERE id = ?"
 )
@@ -176,7 +178,8 @@ class Scribe:
         self, connection: sqlite3.Connection, now: int, attempt_id: str, phone_number: str
     ) -> Candidate | Barred:
         """Write down a contact that is about to be dialed, unless a guard bars its number."""
-        if connection.execute(_IS_SUPPRESSED, (phone_number,)).fetchone() is not None:
+        known = known_as(connection, phone_number)
+        if connection.execute(_IS_SUPPRESSED, (known,)).fetchone() is not None:
             return Barred(reason=DNC)
         rule = _number_rule(connection, phone_number, now)
         if rule is not None:
@@ -234,7 +237,7 @@ class Scribe:
         found = connection.execute(_LOOK, (candidate.id,)).fetchone()
         if found is None or found[0] not in DIALABLE or found[-1] is not None:
             return Held(event=None)  # moved by somebody else, or the campaign is to pause
-        state, reason, was_called, is_suppressed, _ = found
+        state, reason, was_called, is_suppressed, key, _ = found
         expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
         if expires_at is not None and expires_at <= now:
             values = (move(state, Happening.EXPIRED).value, EXPIRED, None, None, candidate.id)
@@ -242,7 +245,9 @@ class Scribe:
             kind = EventKind.GIVEN_UP if state == ContactState.RETRY else EventKind.EXPIRED
             data = {"reason": EXPIRED}
             return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
-        if is_suppressed:
+        if is_suppressed or (
+            key is not None and _was_forgotten(connection, key, candidate.phone_number)
+        ):
             return self._skip(connection, now, candidate, state, _SUPPRESSED)
         rule = _number_rule(connection, candidate.phone_number, now) if was_called else None
         if rule is not None:
@@ -485,6 +490,11 @@ class Scribe:
 
 def _millis(moment: datetime | None) -> int | None:
     return None if moment is None else to_millis(moment)
+
+
+def _was_forgotten(connection: sqlite3.Connection, key: bytes, number: str) -> bool:
+    """Whether a number must not be dialed because it was forgotten, or is none any more."""
+    return is_pseudonym(number) or known_by(connection, key, number) != number
 
 
 def _number_rule(

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any, Final
 
 from hamsa_async.dialer.events import EventKind
+from hamsa_async.dialer.journal.pseudonyms import is_pseudonym
 from hamsa_async.dialer.journal.records import CallEnd, OpenCall
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
@@ -168,11 +169,14 @@ def _keep(
     (placed_at,) = connection.execute(
         "SELECT coalesce(placed_at, settled_at) FROM attempts WHERE id = ?", (attempt_id,)
     ).fetchone()
+    said = (end.recording, _json(end.transcript), _json(end.result))
+    if is_pseudonym(phone_number):
+        said = (None, None, None)  # whoever was forgotten stays so
     connection.execute(
         _KEEP,
         (
             *(end.call_id, attempt_id, phone_number, placed_at, end.outcome, end.duration),
-            *(end.cost, end.recording, _json(end.transcript), _json(end.result), now),
+            *(end.cost, *said, now),
         ),
     )
 

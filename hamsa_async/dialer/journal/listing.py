@@ -8,6 +8,8 @@ nobody whom it never named.
 import sqlite3
 from typing import Final
 
+from hamsa_async.dialer.journal import forgotten_rows
+from hamsa_async.dialer.journal.pseudonyms import IS_PSEUDONYM
 from hamsa_async.dialer.journal.records import ListDifference, StagedList
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.staging import (
@@ -64,6 +66,7 @@ def _refused_by(column: str) -> str:
 _JUDGEMENTS: Final = (
     "CREATE TEMP TABLE gone (place INTEGER PRIMARY KEY, id INTEGER)",
     *INDICES,
+    forgotten_rows.MARK,
     *UNWILLING,
     skip(
         DNC,
@@ -82,11 +85,13 @@ _JUDGEMENTS: Final = (
         f" AND other.phone_number <> staged.phone_number AND other.state IN ({_DIALED}))",
     ),
     *DUPLICATES,
+    forgotten_rows.ERASE,
     *KEYS,
     (
         "INSERT INTO temp.gone (id) SELECT id FROM main.contacts AS old"
         f" WHERE old.campaign = :campaign AND old.state IN ({_MAY_GO})"
-        f" AND old.reason IS NOT '{WITHDRAWN}' AND old.list NOT IN {_APPENDED}"
+        f" AND old.reason IS NOT '{WITHDRAWN}' AND NOT old.{IS_PSEUDONYM}"
+        f" AND old.list NOT IN {_APPENDED}"
         " AND NOT EXISTS (SELECT 1 FROM temp.staged AS new WHERE new.key = old.key) ORDER BY id"
     ),
 )
@@ -122,6 +127,7 @@ _TAKE: Final = (
     + ", ".join(
         f"{name} = excluded.{name}" for name in ("list", *FIELDS.split(", ")) if name != "key"
     )
+    + ", erased_at = NULL"
     + f" WHERE {_OPEN_TO_CHANGE.replace('new.', 'excluded.')}"
 )
 _WITHDRAW: Final = (
@@ -130,6 +136,7 @@ _WITHDRAW: Final = (
     f" ELSE '{ContactState.SKIPPED}' END, reason = '{WITHDRAWN}',"
     " detail = 'The row is no longer in the list.', due_at = NULL"
     " WHERE id IN (SELECT id FROM temp.gone WHERE place > :after AND place <= :upto)"
+    f" AND NOT {IS_PSEUDONYM}"
 )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.ending import Written
+from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import SeenCall
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_millis
@@ -65,7 +66,8 @@ def note_calls(
         if connection.execute(_IS_OURS, (call.call_id,)).fetchone() is not None:
             continue
         placed_at = to_millis(call.placed_at)
-        values = (call.call_id, call.phone_number, placed_at, call.status, call.duration, now)
+        number = known_as(connection, call.phone_number)
+        values = (call.call_id, number, placed_at, call.status, call.duration, now)
         connection.execute(_KEEP, values)
         attempt = f"att_of_{call.call_id}"
         written = _take(connection, campaign, agent_id, call, attempt)

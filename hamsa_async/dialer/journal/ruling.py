@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import Candidate
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_moment
@@ -60,6 +61,7 @@ Judge: TypeAlias = Callable[[Candidate, History, datetime], Ruling]
 
 def history_of(connection: sqlite3.Connection, phone_number: str) -> History:
     """What the journal knows of a number, over all of its campaigns."""
+    phone_number = known_as(connection, phone_number)
     calls = connection.execute(_CALLS, (phone_number,)).fetchall()
     calls += connection.execute(_FOREIGN, (phone_number,)).fetchall()
     (registers,) = connection.execute(_REGISTERS).fetchone()

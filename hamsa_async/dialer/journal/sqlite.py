@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+import attrs
+
 from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.budget import CallsMade
 from hamsa_async.dialer.contacts import Row
@@ -25,9 +27,11 @@ from hamsa_async.dialer.journal.claims import CampaignLocks
 from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
 from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
 from hamsa_async.dialer.journal.ending import open_calls
+from hamsa_async.dialer.journal.erasure import Erasure
 from hamsa_async.dialer.journal.examination import problems_in
 from hamsa_async.dialer.journal.inbox import put_delivery, take_events, waiting_events
 from hamsa_async.dialer.journal.listing import ListStage
+from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import (
     AttemptRow,
     Barred,
@@ -102,6 +106,7 @@ _FREED_BY_TIME: Final = (
 _JUDGE_AGAIN_SKIPPED: Final = (
     f"UPDATE contacts SET state = '{ContactState.PENDING}', reason = NULL, detail = NULL"
     f" WHERE campaign = ? AND state = '{ContactState.SKIPPED}' AND reason IN ({quoted(RULES)})"
+    " AND erased_at IS NULL"  # nothing is left that the agent could be told
 )
 _JUDGE_AGAIN_DEFERRED: Final = (
     f"UPDATE contacts SET due_at = max(?, coalesce(not_before, 0)) WHERE campaign = ?"
@@ -152,6 +157,8 @@ class SqliteJournal:
         self._scribes: dict[int, Scribe] = {}
         self.suppressions: Suppressions = Suppressions(writer, reader, clock)
         """Who is not called, in any campaign."""
+        self.erasure: Erasure = Erasure(path, writer, reader, clock, self._is_dialed)
+        """What is to be erased of people."""
 
     @classmethod
     async def open(
@@ -374,6 +381,13 @@ class SqliteJournal:
     async def is_claimed(self, campaign: CampaignRecord) -> bool:
         return self._locks.is_taken(campaign.id)
 
+    async def _is_dialed(self) -> bool:
+        """Whether any process dials any campaign now."""
+        for record in await self.campaigns():
+            if await self.is_claimed(record):
+                return True
+        return False
+
     async def recover(self, campaign: int) -> Sequence[DialerEvent]:
         now = to_millis(self._clock())
         scribe = self._scribe(campaign)
@@ -501,10 +515,11 @@ class SqliteJournal:
         found = await self._candidates(
             "campaign = ? AND phone_number = ? ORDER BY state = 'skipped', id LIMIT 1",
             campaign,
-            phone_number,
+            await self._known_as(phone_number),
             now=self._clock(),
         )
-        return found[0] if found else None
+        # Asked for by its number it has it, also where only a hash of it is left.
+        return attrs.evolve(found[0], phone_number=phone_number) if found else None
 
     async def standing_of(self, campaign: int, phone_number: str) -> tuple[str, str | None] | None:
         """The state and the reason of a campaign's contact at a number."""
@@ -512,9 +527,12 @@ class SqliteJournal:
             "SELECT state, reason FROM contacts WHERE campaign = ? AND phone_number = ?"
             " ORDER BY state = 'skipped', id LIMIT 1",
             campaign,
-            phone_number,
+            await self._known_as(phone_number),
         )
         return None if found is None else (found[0], found[1])
+
+    async def _known_as(self, phone_number: str) -> str:
+        return await self._reader.run(lambda connection: known_as(connection, phone_number))
 
     async def judge_again(self, campaign: int) -> None:
         now = to_millis(self._clock())

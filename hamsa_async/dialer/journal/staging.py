@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from hamsa_async.dialer.contacts import Row
+from hamsa_async.dialer.journal.forgotten_rows import ForgottenRows
 from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.journal.thread import ThreadedConnection
 from hamsa_async.dialer.journal.times import to_millis
@@ -152,6 +153,7 @@ class Stage:
         self._campaign = campaign
         self._connection = connection
         self._is_there = False
+        self._forgotten = ForgottenRows()
 
     async def add(self, rows: Iterable[Row]) -> None:
         """Stage some more rows."""
@@ -173,6 +175,7 @@ class Stage:
 
         def whole(connection: sqlite3.Connection) -> T:
             with transaction(connection):
+                self._forgotten.see_to_more(connection)
                 return step(connection)
 
         written = await self._connection.run(whole)
@@ -190,8 +193,10 @@ class Stage:
     def _judge(self, connection: sqlite3.Connection, statements: Iterable[str]) -> None:
         values = {"campaign": self._campaign}
         connection.execute("BEGIN")
+        passed_over = self._forgotten.begin(connection)
         for statement in statements:
-            connection.execute(statement, values if ":campaign" in statement else {})
+            if statement not in passed_over:
+                connection.execute(statement, values if ":campaign" in statement else {})
         connection.execute("COMMIT")
 
 
