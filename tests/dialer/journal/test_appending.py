@@ -418,3 +418,24 @@ def test_turns_are_read_from_their_indices(raw: Any, journal: SqliteJournal) -> 
         assert f"{state}_contacts (campaign=? AND rank=? AND due_at<?)" in due
         rank = plan(turns._NEXT_RANK[state], 2)
         assert f"{state}_contacts (campaign=? AND rank>?)" in rank
+
+
+async def test_whoever_was_forgotten_is_appended_as_nobody(appends: Appends) -> None:
+    """Twice no more than once, by number or by contact_id, and nothing is kept of them."""
+    await appends.journal.erasure.forget(A)
+    given = [Row(row=1, phone_number=A, params={"name": "x"}, consent_source="form", priority=9)]
+    staged, done = await appends.append(given)
+    assert (staged.seen, done["new"]) == (1, 0)
+    await appends.journal.erasure.forget(C)
+    given = [*given, Row(row=2, phone_number=C, contact_id="c", params={"name": "x"})]
+    _, done = await appends.append(given)
+    assert done["new"] == 1
+    staged, done = await appends.append(given)
+    assert (staged.seen, done["new"]) == (2, 0)
+    found = [row async for row in appends.journal.rows(appends.campaign)]
+    assert [(row.state, row.consent_source, row.priority) for row in found] == [
+        ("skipped", None, None),
+        ("pending", None, None),
+        ("skipped", None, None),
+    ]
+    assert not {A, C} & {row.phone_number for row in found}
