@@ -7,7 +7,9 @@ ledger, and the journal.
 import contextlib
 import json
 import os
+import platform
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -78,7 +80,7 @@ class Rig:
 
     def ask(self, *args: object) -> "Answer":
         """Run the command to its end, with what it says on both streams."""
-        began = time.monotonic()
+        began, used = time.monotonic(), _cpu_of_children()
         done = subprocess.run(
             [sys.executable, "-m", "hamsa_async.cli", *map(str, args)],
             cwd=self.folder,
@@ -89,10 +91,22 @@ class Rig:
             timeout=600,
             check=False,
         )
-        return Answer(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+        return Answer(
+            code=done.returncode,
+            out=done.stdout,
+            err=done.stderr,
+            seconds=time.monotonic() - began,
+            cpu=_cpu_of_children() - used,
+        )
 
 
-@attrs.frozen
+def _cpu_of_children() -> float:
+    """Seconds that processes used which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@attrs.frozen(kw_only=True)
 class Answer:
     """A command that has ended."""
 
@@ -100,6 +114,7 @@ class Answer:
     out: str
     err: str
     seconds: float
+    cpu: float
 
     @property
     def document(self) -> Any:
@@ -206,3 +221,11 @@ def table(rows: Mapping[str, object]) -> Iterator[str]:
     yield "|---|---|"
     for name, value in rows.items():
         yield f"| {name} | {value} |"
+
+
+def machine() -> str:
+    """Where this was seen."""
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()},"
+        f" CPython {platform.python_version()}"
+    )

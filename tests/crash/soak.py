@@ -13,8 +13,6 @@ It prints its report as Markdown. Exit code 0: all is as it must be; 1: the find
 import argparse
 import contextlib
 import json
-import os
-import platform
 import random
 import sqlite3
 import sys
@@ -200,19 +198,12 @@ class Soak:
 
 def report(soak: Soak, seen: dict[str, object], findings: list[str]) -> Iterator[str]:
     """What was seen, as Markdown."""
-    yield f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, seed {soak.seed}."
+    yield f"{datetime.now(UTC):%Y-%m-%d}, {rig.machine()}, seed {soak.seed}."
     yield ""
     yield from rig.table(seen)
     yield ""
     yield from (f"- {what}" for what in soak.log)
     yield from (f"- **finding**: {what}" for what in findings[:50])
-
-
-def _machine() -> str:
-    return (
-        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()},"
-        f" CPython {platform.python_version()}"
-    )
 
 
 def main() -> int:
