@@ -53,10 +53,11 @@ class Killing:
             is_the_one = self._left == 0
             if is_the_one and self._when == "before":
                 die()
-            answer = await real(*args, **more)
-            if is_the_one:
-                die()
-            return answer
+            try:
+                return await real(*args, **more)
+            finally:  # an error is an answer, too
+                if is_the_one:
+                    die()
 
         return call
 
@@ -114,21 +115,20 @@ class Leaving:
 
 
 async def live(
-    *, url: str, path: str, rows: int, single: int, method: str, when: str, nth: int
+    *, url: str, path: str, numbers: list[str], single: int, sweep: bool, **death: Any
 ) -> None:
     """Do everything that a journal is written for, so that each of its writes has its moment."""
     async with (
         HamsaClient(FAKE_API_KEY, base_url=url) as hamsa,
         await SqliteJournal.open(path) as real,
-        serving(Receiver(Killing(real, method, when, nth), SECRETS), port=0) as at,
+        serving(Receiver(Killing(real, **death), SECRETS), port=0) as at,
     ):
-        journal: Any = Killing(real, method, when, nth)
-        if method == "take_back":
+        journal: Any = Killing(real, **death)
+        if death["method"] == "take_back":
             journal = Leaving(journal)
         client: Any = hamsa
-        if method == "attempt":
-            client = KillingApi(hamsa, method, when, nth)
-        numbers = [f"+9715012{place:05d}" for place in range(rows)]
+        if death["method"] == "attempt":
+            client = KillingApi(hamsa, **death)
         async with Dialer(
             client, journal=journal, look_every=SOON, settle_every=SOON, webhook_secrets=SECRETS
         ) as dialer:
@@ -141,6 +141,7 @@ async def live(
                 "retries": (),
                 "lag": timedelta(0),
                 "webhook_url": at,
+                "sweep": sweep,
             }
             contacts = [{"phone_number": number} for number in numbers[:-single]]
             run = dialer.run(Campaign(**campaign), contacts, accept_changes=True)
@@ -172,14 +173,15 @@ async def call_one(hamsa: HamsaClient, journal: Any, numbers: list[str]) -> None
 
 async def stop_when_over(run: Any, journal: SqliteJournal) -> None:
     """Stop a run when only those are left who are held by another's call."""
-    while run.loaded is None:
+    while run.finish is None:
         await asyncio.sleep(0.02)
-    campaign = run.loaded.record.id
-    while (await journal.counts(campaign)).keys() & OPEN or await journal.waiting_events(
-        campaign, after=0, limit=1
-    ):
-        await asyncio.sleep(0.02)
-    run.stop()
+        if run.loaded is None:
+            continue
+        campaign = run.loaded.record.id
+        heard = await journal.waiting_events(campaign, after=0, limit=1)
+        if not heard and not (await journal.counts(campaign)).keys() & OPEN:
+            run.stop()
+            return
 
 
 def start(line: str) -> int:
