@@ -130,7 +130,7 @@ class Beside:
                 )
                 for name, numbers in lists.items()
             }
-            rig.until(lambda: server.ring_count() >= self.contacts // 20, dialers["one"])
+            rig.until(self._both_dial, dialers["one"])
             posting = asyncio.create_task(load.post())
             began = time.monotonic()
             await self._steer(processes, dialers, every)
@@ -143,6 +143,11 @@ class Beside:
         if checked.code:
             self.findings.append(f"journal check: {checked.err}")
         return self._judge(ledger, load, seconds)
+
+    def _both_dial(self) -> bool:
+        with contextlib.closing(sqlite3.connect(self.journal)) as journal:
+            query = "SELECT count(DISTINCT campaign) FROM attempts WHERE state <> 'intended'"
+            return journal.execute(query).fetchone() == (2,)
 
     def _serve(self, processes: rig.Rig) -> str:
         process = processes.start(
