@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -48,18 +48,22 @@ class Killing:
         return self._deadly(real) if name == self._method else real
 
     def _deadly(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(*args: object, **more: object) -> Any:
+        # No coroutine: a write is begun when it is called, and so it is here.
+        def call(*args: object, **more: object) -> Any:
             self._left -= 1
             is_the_one = self._left == 0
             if is_the_one and self._when == "before":
                 die()
-            try:
-                return await real(*args, **more)
-            finally:  # an error is an answer, too
-                if is_the_one:
-                    die()
+            return self._see(real(*args, **more), is_the_one=is_the_one)
 
         return call
+
+    async def _see(self, write: Awaitable[Any], *, is_the_one: bool) -> Any:
+        try:
+            return await write
+        finally:  # an error is an answer, too
+            if is_the_one:
+                die()
 
 
 class KillingApi(Killing):
