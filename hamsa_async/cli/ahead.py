@@ -64,4 +64,5 @@ def _row(place: int, candidate: Candidate) -> Row:
         timezone=candidate.timezone,
         consent=candidate.consent,
         consent_at=candidate.consent_at,
+        priority=-candidate.rank or None,
     )

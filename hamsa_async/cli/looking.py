@@ -12,6 +12,7 @@ from hamsa_async.cli.asking import read_line
 from hamsa_async.cli.board import STEPS, STYLES, Board
 from hamsa_async.cli.output import people, shown
 from hamsa_async.dialer import DialerEvent, EventKind, Run
+from hamsa_async.dialer.journal.records import row_of
 from hamsa_async.dialer.ramp import Stage
 
 _ANSWERS: Final = {"y": True, "yes": True, "نعم": True, "n": False, "no": False, "لا": False}
@@ -95,5 +96,7 @@ class Look:
         for event in self._fates.values():
             state = STEPS[event.kind][1]
             why = event.data.get("outcome") or event.data.get("reason")
-            table.add_row(str(event.row), Text(state, style=STYLES.get(state, "")), shown(why))
+            assert event.row is not None
+            row = row_of(event.row, event.list_number).removeprefix("row ")
+            table.add_row(row, Text(state, style=STYLES.get(state, "")), shown(why))
         return table

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
-from hamsa_async.dialer.journal.ending import Written, end_call, lapse
-from hamsa_async.dialer.journal.listing import WITHDRAWN
+from hamsa_async.dialer.journal.ending import DECLINED, Written, end_call, lapse
 from hamsa_async.dialer.journal.others import LIVE, note_calls
 from hamsa_async.dialer.journal.pseudonyms import KEY, is_pseudonym, known_as, known_by
 from hamsa_async.dialer.journal.records import (
@@ -23,6 +22,7 @@ from hamsa_async.dialer.journal.records import (
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.staging import WITHDRAWN
 from hamsa_async.dialer.journal.suppression import suppress_number_of
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
@@ -35,7 +35,12 @@ from hamsa_async.dialer.machine import (
     Happening,
     move,
 )
-from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
+from hamsa_async.dialer.opt_out import (
+    DNC_FIELD,
+    REFUSAL_FIELD,
+    asks_not_to_be_called,
+    declines,
+)
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
@@ -128,12 +133,21 @@ class Scribe:
         campaign: The campaign's id.
         name: Its name.
         dnc_field: The field of an outcome that says that the person is not to be called again.
+        refusal_field: The one that says that they declined.
     """
 
-    def __init__(self, campaign: int, name: str, *, dnc_field: str = DNC_FIELD) -> None:
+    def __init__(
+        self,
+        campaign: int,
+        name: str,
+        *,
+        dnc_field: str = DNC_FIELD,
+        refusal_field: str = REFUSAL_FIELD,
+    ) -> None:
         self._campaign = campaign
         self._name = name
         self._dnc_field = dnc_field
+        self._refusal_field = refusal_field
 
     def hold(
         self,
@@ -354,10 +368,15 @@ class Scribe:
         retries: Retries,
     ) -> DialerEvent | None:
         """Write down how a placed call ended, if that is not known already."""
-        written = end_call(connection, now, attempt_id, end, retries)
-        if written is not None and asks_not_to_be_called(end.result, self._dnc_field):
-            suppress_number_of(connection, now, attempt_id)
-            written.data[DNC] = True
+        declined = declines(end.result, self._refusal_field)
+        wish = DECLINED if declined else None
+        if asks_not_to_be_called(end.result, self._dnc_field):
+            wish = DNC
+        written = end_call(connection, now, attempt_id, end, retries, wish=wish, declined=declined)
+        if written is not None and wish is not None:
+            written.data[wish] = True
+            if wish == DNC:
+                suppress_number_of(connection, now, attempt_id)
         return self._tell(connection, now, attempt_id, written)
 
     def settle_doubt(
@@ -372,7 +391,9 @@ class Scribe:
     ) -> DialerEvent | None:
         if written is None:
             return None
-        contact = Candidate(id=written.contact, row=written.row, phone_number="")
+        contact = Candidate(
+            id=written.contact, row=written.row, list_number=written.list_number, phone_number=""
+        )
         return self.event(
             connection,
             now,
@@ -419,7 +440,7 @@ class Scribe:
             (now, CRASHED, self._campaign),
         )
         lost = connection.execute(
-            "SELECT a.id, c.id, c.row, c.phone_number FROM attempts AS a"
+            "SELECT a.id, c.id, c.row, c.list, c.phone_number FROM attempts AS a"
             " INDEXED BY open_attempts JOIN contacts AS c ON c.id = a.contact"
             # The first condition is the index's own, word for word: without it it is not used.
             f" WHERE a.state IN ({quoted(OPEN_ATTEMPTS)}) AND a.state = '{AttemptState.INTENDED}'"
@@ -429,9 +450,13 @@ class Scribe:
         end = Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=CRASHED)
         return [
             self.settle(
-                connection, now, Candidate(id=contact, row=row, phone_number=number), attempt, end
+                connection,
+                now,
+                Candidate(id=contact, row=row, list_number=of_list, phone_number=number),
+                attempt,
+                end,
             )
-            for attempt, contact, row, number in lost
+            for attempt, contact, row, of_list, number in lost
         ]
 
     def event(
@@ -457,6 +482,7 @@ class Scribe:
             kind=kind,
             campaign=self._name,
             row=None if candidate is None else candidate.row,
+            list_number=None if candidate is None else candidate.list_number,
             attempt_id=attempt_id,
             data=dict(data or {}),
         )

@@ -13,9 +13,9 @@ import attrs
 
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.ending import lapse
-from hamsa_async.dialer.journal.listing import DNC, WITHDRAWN
 from hamsa_async.dialer.journal.pseudonyms import DETAIL, FORGOTTEN, known_as, new_pseudonym
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.staging import DNC, WITHDRAWN
 from hamsa_async.dialer.journal.times import to_moment
 from hamsa_async.dialer.machine import (
     DIALABLE,
@@ -61,8 +61,8 @@ _ERASE_CONTACT: Final = (
     "UPDATE contacts SET key = ?, phone_number = ?, state = ?, erased_at = ?,"
     f" reason = CASE WHEN ? OR reason = '{WITHDRAWN}' THEN '{DNC}' ELSE {_CODE_ONLY} END,"
     f" detail = '{DETAIL}', contact_id = NULL, params = '{{}}', due_at = NULL,"
-    " not_before = NULL, expires_at = NULL, timezone = NULL, consent = NULL, consent_at = NULL"
-    " WHERE id = ?"
+    " not_before = NULL, expires_at = NULL, timezone = NULL, consent = NULL, consent_at = NULL,"
+    " consent_source = NULL WHERE id = ?"
 )
 _ERASE_ATTEMPTS: Final = (
     f"UPDATE attempts SET phone_number = :pseudonym, reason = {_CODE_ONLY}, first_look = NULL,"

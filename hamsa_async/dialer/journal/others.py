@@ -33,7 +33,7 @@ _KEEP: Final = (
     " duration = excluded.duration, looked_at = excluded.looked_at"
 )
 _CONTACT: Final = (
-    "SELECT id, row, state FROM contacts WHERE campaign = ? AND key = 'number:' || ?"
+    "SELECT id, row, list, state FROM contacts WHERE campaign = ? AND key = 'number:' || ?"
     f" AND state IN ({quoted(NEVER_DIALED)}) AND coalesce(agent_id, ?) = ?"
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
     f" AND a.state IN ({quoted(OPEN_ATTEMPTS)}))"
@@ -87,7 +87,7 @@ def _take(
     found = connection.execute(_CONTACT, values).fetchone()
     if found is None:
         return None
-    contact, row, state = found
+    contact, row, of_list, state = found
     placed_at = to_millis(call.placed_at)
     connection.execute(
         _TAKE,
@@ -101,4 +101,4 @@ def _take(
     moved = move(ContactState(state), Happening.FOUND)
     connection.execute(_MOVE, (moved.value, call.call_id, contact))
     data = {"call_id": call.call_id, "evidence": EVIDENCE}
-    return Written(EventKind.TAKEN_OVER, contact, row, data)
+    return Written(EventKind.TAKEN_OVER, contact, (row, of_list), data)

@@ -18,7 +18,7 @@ import pytest
 from hamsa_async._settling import read_number
 from hamsa_async.dialer import Row, SqliteJournal
 from hamsa_async.dialer.events import EventKind
-from hamsa_async.dialer.journal import erasure, forgetting, listing, overwriting, purging
+from hamsa_async.dialer.journal import erasure, forgetting, overwriting, purging, staging
 from hamsa_async.dialer.journal.dialing import DNC
 from hamsa_async.dialer.journal.pseudonyms import DETAIL, is_pseudonym
 from hamsa_async.dialer.journal.records import (
@@ -424,11 +424,53 @@ async def test_a_later_list_skips_them(stocked: Stocked) -> None:
     assert await stocked.journal.problems() == []
 
 
+async def test_an_appended_list_skips_them(stocked: Stocked) -> None:
+    """They are seen where the campaign has what is left of them, else skipped, once."""
+    await stocked.journal.erasure.forget(PERSON)
+    await stocked.load("new", others(OTHERS[7]))
+    given = [person(1, consent_source="web", priority=3), *others(OTHERS[8], start=2), person(3)]
+    for name, new in (("waiting", 1), ("new", 3), ("new", 0)):
+        campaign = stocked.campaigns[name]
+        async with stocked.journal.appending(campaign) as stage:
+            await stage.add(given)
+            staged = await stage.look()
+            assert (staged.new, staged.seen) == (new, 3 - new)
+            assert (await stage.take_over("more.csv")).data["new"] == new
+    rows = [row async for row in stocked.journal.rows(stocked.campaigns["new"])]
+    assert [(row.list_number, row.row, str(row.state), row.detail) for row in rows] == [
+        (1, 10, "pending", None),
+        (2, 1, "skipped", DETAIL),
+        (2, 2, "pending", None),
+        (2, 3, "skipped", DETAIL),
+    ]
+    assert await stocked.journal.erasure.overwrite()
+    assert not {"digits", "note", "contact_id"} & found_in(stocked.path)
+    assert await stocked.journal.problems() == []
+
+
+async def test_forgotten_while_a_list_is_appended(
+    stocked: Stocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, of whoever is forgotten after the list was looked at."""
+    monkeypatch.setattr(staging, "CHUNK", 2)
+    await stocked.load("new", others(OTHERS[7]))
+    campaign = stocked.campaigns["new"]
+    async with stocked.journal.appending(campaign) as stage:
+        await stage.add([*others(*OTHERS[10:15], start=2), person(30)])
+        await stage.look()
+        await stocked.journal.erasure.forget(PERSON)
+        await stage.take_over(None)
+    assert not stocked.ask("SELECT 1 FROM contacts WHERE phone_number = ?", PERSON)
+    rows = [row async for row in stocked.journal.rows(campaign)]
+    assert [(row.row, row.reason) for row in rows if is_pseudonym(row.phone_number)] == [(30, DNC)]
+    assert await stocked.journal.problems() == []
+
+
 async def test_forgotten_while_a_list_is_taken_over(
     stocked: Stocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is forgotten after a list was looked at is not written down by its later chunks."""
-    monkeypatch.setattr(listing, "CHUNK", 5)
+    monkeypatch.setattr(staging, "CHUNK", 5)
     campaign = stocked.campaigns["waiting"]
     rows = [person(1), *others(*OTHERS[10:15], start=2), person(30), *others(OTHERS[6], start=31)]
     await stocked.journal.stage(campaign, rows, first=True)
@@ -591,14 +633,16 @@ async def test_events_are_changed_in_nothing_else(
 
 KEPT = {
     "attempts": "id campaign contact state intended_at settled_at call_id status placed_at ends_by"
-    " ended_at outcome server_ahead looked_at",
+    " ended_at outcome server_ahead looked_at declined_at",
     "calls": "id attempt placed_at status duration cost looked_at",
     "campaigns": "*",
-    "contacts": "id campaign row from_number agent_id state attempts call_id outcome",
+    "contacts": "id campaign list row rank from_number agent_id state attempts max_attempts call_id"
+    " outcome",
     "erasing": "*",
     "events": "number at kind campaign contact attempt",
     "identity": "*",
     "inbox": "number key at attempt call_id event taken_at",
+    "lists": "*",
     "registers": "*",
     "runs": "*",
     "suppressed": "source since stamp",
@@ -607,7 +651,7 @@ ERASED = {
     "attempts": "phone_number reason evidence first_look zone zone_source",
     "calls": "phone_number recording transcript result",
     "contacts": "key contact_id phone_number params reason detail due_at not_before expires_at"
-    " timezone consent consent_at erased_at",
+    " timezone consent consent_at consent_source erased_at",
     "events": "data",
     "inbox": "body",
     "suppressed": "phone_number",
@@ -894,3 +938,18 @@ async def test_others_write_in_between(stocked: Stocked, monkeypatch: pytest.Mon
 def test_what_stands_for_a_number_is_none() -> None:
     """It cannot be taken for one, nor dialed by whoever reads numbers."""
     assert read_number("forgotten:0123456789abcdef0123456789abcdef") is None
+
+
+async def test_a_purged_list_that_is_appended_again(stocked: Stocked) -> None:
+    """Nobody in it is new, its rows that are no contacts included."""
+    await stocked.load("fresh", others(OTHERS[17], start=60))
+    record = await stocked.journal.add_campaign("fresh", {})
+    bad = Row(row=3, phone_number="junk", params={"note": NOTE}, state="invalid", reason="letters")
+    for new in (3, 0, 0):
+        async with stocked.journal.appending(record.id) as stage:
+            await stage.add([person(1, state="skipped", reason="dnc"), *others(OTHERS[1]), bad])
+            assert (await stage.look()).new == new
+            await stage.take_over("more.csv")
+        await age(stocked)
+        await stocked.journal.erasure.purge(timedelta(days=90))
+    assert (await params_of(stocked))["fresh:3"] == "{}"
