@@ -149,15 +149,3 @@ def test_the_classifiers_begin_where_the_code_does() -> None:
     found = re.findall(r"Python :: (3\.\d+)", "\n".join(metadata.get_all("Classifier") or []))
     oldest = min(found, key=lambda version: int(version.split(".")[1]))
     assert metadata["Requires-Python"] == f">={oldest}"
-
-
-def test_the_command_hears_ctrl_c_first() -> None:
-    """The script's module is none of the package's, whose imports take half a second."""
-    (entry,) = importlib.metadata.entry_points(group="console_scripts", name="hamsa")
-    assert entry.value == "hamsa_command:main"
-    imported = "import sys, hamsa_command; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", imported], capture_output=True, text=True, check=True
-    )
-    heavy = {*CORE, *EXTRAS, "asyncio", "hamsa_async"}
-    assert not {name.partition(".")[0] for name in done.stdout.split()} & heavy

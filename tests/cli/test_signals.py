@@ -253,33 +253,3 @@ def test_looking(dial: Any, contacts: Any, tools: Any) -> None:
     done = tools.finished(run)
     done.ends(done.code)
     assert done.code in {0, 130}
-
-
-_INTERRUPTED_AT = """
-import os, signal, sys
-class Impatient:
-    def find_spec(self, name, *_):
-        if name == {module!r}:
-            os.kill(os.getpid(), signal.{signal})
-sys.meta_path.insert(0, Impatient())
-from hamsa_command import main
-main()
-"""
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize(
-    "module", ["hamsa_async", "aiohttp", "hamsa_async.cli.signals", "cyclopts", "rich.live"]
-)
-def test_while_it_is_imported(command: Any, module: str, number: int) -> None:
-    """The first half second is the package's imports: one line, and 130."""
-    code = _INTERRUPTED_AT.format(module=module, signal=signal.Signals(number).name)
-    done = command("whoami", code=code).ends(130)
-    assert done.complaint == "hamsa: interrupted before anything was done"
-
-
-def test_ignored_while_it_is_imported(command: Any) -> None:
-    """Under `nohup`, or as a shell's background job, it is not interrupted."""
-    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-    code += _INTERRUPTED_AT.format(module="aiohttp", signal="SIGINT")
-    assert "HAMSA_API_KEY" in command("whoami", code=code).ends(2).complaint
