@@ -18,7 +18,6 @@ from hamsa_async.dialer.journal.records import StagedAppend
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.staging import (
     CALLABLE,
-    CHUNK,
     DNC,
     DUPLICATES,
     FIELDS,
@@ -176,12 +175,12 @@ class AppendStage(Stage):
         """Append it under this name, a chunk at a time."""
         called_off, added, number = 0, 0, None
         # First, so that a crash in between leaves nobody to be called who said no.
-        for start in await self._in_chunks("unwilling", "row"):
-            called_off += await self._write(functools.partial(self._call_off, start))
-        for start in await self._in_chunks("staged", "row"):
+        for chunk in await self._in_chunks("unwilling", "row"):
+            called_off += await self._write(functools.partial(self._call_off, chunk))
+        for chunk in await self._in_chunks("staged", "row"):
             if number is None:
                 number = await self._write(functools.partial(self._add_list, name))
-            added += await self._write(functools.partial(self._add_rows, start, number))
+            added += await self._write(functools.partial(self._add_rows, chunk, number))
         data = {"list": number, "new": added, "seen": self._seen, "called_off": called_off}
         return await self._write(lambda connection: self._note(connection, data))
 
@@ -189,13 +188,12 @@ class AppendStage(Stage):
         now = to_millis(self._clock())
         return add_list(connection, self._campaign, name, now, appended=True)
 
-    def _call_off(self, start: int, connection: sqlite3.Connection) -> int:
-        values = {"campaign": self._campaign, "after": start, "upto": start + CHUNK}
-        return connection.execute(_CALL_OFF, values).rowcount
+    def _call_off(self, chunk: dict[str, int], connection: sqlite3.Connection) -> int:
+        return connection.execute(_CALL_OFF, {"campaign": self._campaign, **chunk}).rowcount
 
-    def _add_rows(self, start: int, number: int, connection: sqlite3.Connection) -> int:
-        values = {"campaign": self._campaign, "after": start, "upto": start + CHUNK}
-        added = connection.execute(_ADD, {**values, "list": number}).fetchall()
+    def _add_rows(self, chunk: dict[str, int], number: int, connection: sqlite3.Connection) -> int:
+        values = {"campaign": self._campaign, "list": number, **chunk}
+        added = connection.execute(_ADD, values).fetchall()
         to_call = sum(state in NEVER_DIALED for (state,) in added)
         if to_call:
             connection.execute(_GREW, (to_call, self._campaign))

@@ -14,7 +14,6 @@ from hamsa_async.dialer.journal.records import ListDifference, StagedList
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.staging import (
     CALLABLE,
-    CHUNK,
     DNC,
     DUPLICATE_ID,
     DUPLICATES,
@@ -159,11 +158,9 @@ class ListStage(Stage):
             (_TAKE, "staged", "row"),
             (_WITHDRAW, "gone", "place"),
         ):
-            for start in await self._in_chunks(table, place):
-                values = {"after": start, "upto": start + CHUNK}
-                if statement is _TAKE:
-                    values |= {"campaign": self._campaign, "list": number}
-                await self._execute(statement, values)
+            for chunk in await self._in_chunks(table, place):
+                values = {"campaign": self._campaign, "list": number}
+                await self._execute(statement, chunk if statement is _WITHDRAW else chunk | values)
 
     async def _execute(self, statement: str, values: dict[str, int]) -> None:
         def step(connection: sqlite3.Connection) -> None:

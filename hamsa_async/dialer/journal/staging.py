@@ -163,12 +163,12 @@ class Stage:
         """Forget the list."""
         await self._connection.aclose()
 
-    async def _in_chunks(self, table: str, place: str) -> range:
-        """Where the chunks of a table begin."""
+    async def _in_chunks(self, table: str, place: str) -> list[dict[str, int]]:
+        """The chunks of a table, each as the places that it lies between."""
         ((last,),) = await self._connection.fetch(
             f"SELECT coalesce(max({place}), 0) FROM temp.{table}"
         )
-        return range(0, last, CHUNK)
+        return [{"after": start, "upto": start + CHUNK} for start in range(0, last, CHUNK)]
 
     async def _write(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """Run a step in a transaction, and leave the journal free for a moment."""

@@ -18,7 +18,7 @@ import pytest
 from hamsa_async._settling import read_number
 from hamsa_async.dialer import Row, SqliteJournal
 from hamsa_async.dialer.events import EventKind
-from hamsa_async.dialer.journal import erasure, forgetting, listing, overwriting, purging
+from hamsa_async.dialer.journal import erasure, forgetting, overwriting, purging
 from hamsa_async.dialer.journal.dialing import DNC
 from hamsa_async.dialer.journal.pseudonyms import DETAIL, is_pseudonym
 from hamsa_async.dialer.journal.records import (
@@ -428,7 +428,7 @@ async def test_forgotten_while_a_list_is_taken_over(
     stocked: Stocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is forgotten after a list was looked at is not written down by its later chunks."""
-    monkeypatch.setattr(listing, "CHUNK", 5)
+    monkeypatch.setattr(staging, "CHUNK", 5)
     campaign = stocked.campaigns["waiting"]
     rows = [person(1), *others(*OTHERS[10:15], start=2), person(30), *others(OTHERS[6], start=31)]
     await stocked.journal.stage(campaign, rows, first=True)
@@ -591,14 +591,16 @@ async def test_events_are_changed_in_nothing_else(
 
 KEPT = {
     "attempts": "id campaign contact state intended_at settled_at call_id status placed_at ends_by"
-    " ended_at outcome server_ahead looked_at",
+    " ended_at outcome server_ahead looked_at declined_at",
     "calls": "id attempt placed_at status duration cost looked_at",
     "campaigns": "*",
-    "contacts": "id campaign row from_number agent_id state attempts call_id outcome",
+    "contacts": "id campaign row from_number agent_id state attempts call_id outcome list rank"
+    " max_attempts",
     "erasing": "*",
     "events": "number at kind campaign contact attempt",
     "identity": "*",
     "inbox": "number key at attempt call_id event taken_at",
+    "lists": "*",
     "registers": "*",
     "runs": "*",
     "suppressed": "source since stamp",
@@ -607,7 +609,7 @@ ERASED = {
     "attempts": "phone_number reason evidence first_look zone zone_source",
     "calls": "phone_number recording transcript result",
     "contacts": "key contact_id phone_number params reason detail due_at not_before expires_at"
-    " timezone consent consent_at erased_at",
+    " timezone consent consent_at consent_source erased_at",
     "events": "data",
     "inbox": "body",
     "suppressed": "phone_number",
