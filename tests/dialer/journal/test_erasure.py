@@ -18,7 +18,7 @@ import pytest
 from hamsa_async._settling import read_number
 from hamsa_async.dialer import Row, SqliteJournal
 from hamsa_async.dialer.events import EventKind
-from hamsa_async.dialer.journal import erasure, forgetting, overwriting, purging
+from hamsa_async.dialer.journal import erasure, forgetting, overwriting, purging, staging
 from hamsa_async.dialer.journal.dialing import DNC
 from hamsa_async.dialer.journal.pseudonyms import DETAIL, is_pseudonym
 from hamsa_async.dialer.journal.records import (
