@@ -404,8 +404,6 @@ class Dialer:
                 max_invalid=max_invalid,
                 strict=strict,
             )
-            if any(change.startswith(_RULED_BY) for change in changes):
-                await journal.judge_again(record.id)
             record = await self._record(campaign, contacts)
             return Loaded(
                 campaign=campaign,
@@ -454,6 +452,7 @@ class Dialer:
                 some = await self.journal.pending(record.id, after=0, limit=_LOOKED_AT)
                 await check.add_params((each.row, each.agent_id, each.params) for each in some)
                 _check_accepted(campaign, changes, accept_changes=accept_changes)
+                await self._judge_again(record, changes)
                 await self.journal.change_settings(record.id, campaign.settings())
                 return None, changes, []
             columns, staged = await self._stage(record, campaign, contacts, check)
@@ -464,6 +463,7 @@ class Dialer:
             if record.loaded:
                 changes += _list_changes(staged)
             _check_accepted(campaign, changes, accept_changes=accept_changes)
+            await self._judge_again(record, changes)
             if record.loaded and not staged.difference:
                 await self.journal.change_settings(record.id, campaign.settings())
                 return columns, changes, []
@@ -478,6 +478,15 @@ class Dialer:
             )
         finally:
             await self.journal.unstage(record.id)
+
+    async def _judge_again(self, record: CampaignRecord, changes: Sequence[str]) -> None:
+        """Let other rules judge anew whom the old ones held.
+
+        Before the settings are changed: after a crash in between, the next run sees the change
+        still, and does it again.
+        """
+        if any(change.startswith(_RULED_BY) for change in changes):
+            await self.journal.judge_again(record.id)
 
     async def _check_resumable(self, campaign: Campaign, record: CampaignRecord) -> None:
         if not record.loaded:

@@ -211,6 +211,12 @@ class Server:
             posts: int = json.load(answer)["posts"]
         return posts
 
+    def sent_webhooks(self) -> list[dict[str, Any]]:
+        """Which webhooks were sent, and how they were answered."""
+        with urllib.request.urlopen(f"{self.url}/_fake/webhooks") as answer:
+            sent: list[dict[str, Any]] = json.load(answer)
+        return sent
+
     def fail(self, plan: Mapping[str, Any]) -> None:
         """Give it faults to commit."""
         self.post("faults", plan)
@@ -380,7 +386,7 @@ def command(tmp_path: Path, _environment_of_nobody: None) -> Iterator[Command]:
         end(process)
 
 
-def serving(command: Command, ledger: Path, *options: object, seconds: float = 0) -> Server:
+def serving(command: Command, ledger: Path, *options: object, seconds: object = 0) -> Server:
     """Start a fake server and wait until it listens.
 
     Calls are over as soon as somebody looks (each look is a second apart), or last.
@@ -398,7 +404,20 @@ def serving(command: Command, ledger: Path, *options: object, seconds: float = 0
 def serve(command: Command, tmp_path: Path) -> Callable[..., Server]:
     """Start a fake server."""
     numbers = itertools.count()
-    return lambda *options: serving(command, tmp_path / f"ledger-{next(numbers)}.jsonl", *options)
+    return lambda *options, seconds=0: serving(
+        command, tmp_path / f"ledger-{next(numbers)}.jsonl", *options, seconds=seconds
+    )
+
+
+@pytest.fixture
+def serve_again(command: Command) -> Callable[..., Server]:
+    """Start a fake server where one was killed, which goes on with its calls."""
+
+    def start(killed: Server, *options: object) -> Server:
+        port = killed.url.rpartition(":")[2]
+        return serving(command, killed.ledger, "--resume", "--port", port, *options)
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -98,14 +98,12 @@ _FORGET_BAD: Final = (
 )
 _BEFORE: Final = (
     *INDICES,
-    forgotten_rows.MARK,
     *UNWILLING,
     (
         "CREATE TEMP TABLE unwilling AS SELECT row, phone_number, contact_id FROM temp.staged"
         f" WHERE reason IN {_UNWILLING}"
     ),
-    # Whoever was forgotten is known again by what is left of them.
-    forgotten_rows.ERASE,
+    forgotten_rows.ERASE,  # by what is left of them they are known again
     _COUNT_BAD,
     "CREATE INDEX temp.bad_number ON bad (phone_number)",
     _NUMBER_BAD,
@@ -136,8 +134,8 @@ _ADD: Final = (
     + ", ".join(
         f"{name} = excluded.{name}" for name in ("list", *FIELDS.split(", ")) if name != "key"
     )
-    + ", erased_at = NULL"
-    + f" WHERE old.state = '{ContactState.SKIPPED}' AND old.reason = '{WITHDRAWN}'"
+    + f", erased_at = NULL WHERE old.state = '{ContactState.SKIPPED}'"
+    f" AND old.reason = '{WITHDRAWN}'"
     " RETURNING state"
 )
 _GREW: Final = "UPDATE main.campaigns SET appended = appended + ? WHERE id = ?"
@@ -176,28 +174,17 @@ class AppendStage(Stage):
         called_off, added, number = 0, 0, None
         # First, so that a crash in between leaves nobody to be called who said no.
         for chunk in await self._in_chunks("unwilling", "row"):
-            called_off += await self._write(functools.partial(self._call_off, chunk))
+            called_off += await self._write(functools.partial(_call_off, chunk))
         for chunk in await self._in_chunks("staged", "row"):
             if number is None:
                 number = await self._write(functools.partial(self._add_list, name))
-            added += await self._write(functools.partial(self._add_rows, chunk, number))
+            added += await self._write(functools.partial(_add_rows, {**chunk, "list": number}))
         data = {"list": number, "new": added, "seen": self._seen, "called_off": called_off}
         return await self._write(lambda connection: self._note(connection, data))
 
     def _add_list(self, name: str | None, connection: sqlite3.Connection) -> int:
         now = to_millis(self._clock())
         return add_list(connection, self._campaign, name, now, appended=True)
-
-    def _call_off(self, chunk: dict[str, int], connection: sqlite3.Connection) -> int:
-        return connection.execute(_CALL_OFF, {"campaign": self._campaign, **chunk}).rowcount
-
-    def _add_rows(self, chunk: dict[str, int], number: int, connection: sqlite3.Connection) -> int:
-        values = {"campaign": self._campaign, "list": number, **chunk}
-        added = connection.execute(_ADD, values).fetchall()
-        to_call = sum(state in NEVER_DIALED for (state,) in added)
-        if to_call:
-            connection.execute(_GREW, (to_call, self._campaign))
-        return len(added)
 
     def _look(self, connection: sqlite3.Connection) -> StagedAppend:
         self._judge(connection, _BEFORE)
@@ -219,3 +206,15 @@ class AppendStage(Stage):
             without_from_number=without_from,
             states={(state, reason): count for state, reason, count in states},
         )
+
+
+def _call_off(chunk: Mapping[str, int], connection: sqlite3.Connection) -> int:
+    return connection.execute(_CALL_OFF, chunk).rowcount
+
+
+def _add_rows(chunk: Mapping[str, int], connection: sqlite3.Connection) -> int:
+    added = connection.execute(_ADD, chunk).fetchall()
+    to_call = sum(state in NEVER_DIALED for (state,) in added)
+    if to_call:
+        connection.execute(_GREW, (to_call, chunk["campaign"]))
+    return len(added)

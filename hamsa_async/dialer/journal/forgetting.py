@@ -62,8 +62,7 @@ _ERASE_CONTACT: Final = (
     f" reason = CASE WHEN ? OR reason = '{WITHDRAWN}' THEN '{DNC}' ELSE {_CODE_ONLY} END,"
     f" detail = '{DETAIL}', contact_id = NULL, params = '{{}}', due_at = NULL,"
     " not_before = NULL, expires_at = NULL, timezone = NULL, consent = NULL, consent_at = NULL,"
-    " consent_source = NULL"
-    " WHERE id = ?"
+    " consent_source = NULL WHERE id = ?"
 )
 _ERASE_ATTEMPTS: Final = (
     f"UPDATE attempts SET phone_number = :pseudonym, reason = {_CODE_ONLY}, first_look = NULL,"

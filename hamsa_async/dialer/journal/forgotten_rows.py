@@ -28,22 +28,17 @@ ERASE: Final = (
 _STEPS: Final = frozenset({MARK, ERASE})
 _COUNT: Final = f"SELECT count(*) FROM main.suppressed WHERE source = '{FORGOTTEN}'"
 _KEY: Final = (
-    f"UPDATE temp.staged SET key = ? || '{ContactState.SKIPPED}:' || phone_number || ':' ||"
+    f"UPDATE temp.staged SET key = '{ContactState.SKIPPED}:' || phone_number || ':' ||"
     " (SELECT count(*) FROM temp.staged AS other WHERE other.phone_number ="
     f" staged.phone_number AND other.row <= staged.row) WHERE {IS_PSEUDONYM}"
-    f" AND key NOT GLOB '*{ContactState.SKIPPED}:{FORGOTTEN}:*'"
+    f" AND key NOT GLOB '{ContactState.SKIPPED}:{FORGOTTEN}:*'"
 )
 
 
 class ForgottenRows:
-    """Sees to such rows of one list, when it is looked at and when it is taken over.
+    """Sees to such rows of one list, when it is looked at and when it is taken over."""
 
-    Args:
-        prefix: What the list's keys begin with.
-    """
-
-    def __init__(self, prefix: str = "") -> None:
-        self._prefix = prefix
+    def __init__(self) -> None:
         self._known: int | None = None
 
     def begin(self, connection: sqlite3.Connection) -> frozenset[str]:
@@ -58,7 +53,7 @@ class ForgottenRows:
         if known != self._known and _rename(connection):
             connection.execute(MARK)
             connection.execute(ERASE)
-            connection.execute(_KEY, (self._prefix,))
+            connection.execute(_KEY)
         self._known = known
 
 

@@ -8,7 +8,6 @@ nobody whom it never named.
 import sqlite3
 from typing import Final
 
-from hamsa_async.dialer.journal import forgotten_rows
 from hamsa_async.dialer.journal.pseudonyms import IS_PSEUDONYM
 from hamsa_async.dialer.journal.records import ListDifference, StagedList
 from hamsa_async.dialer.journal.sql import quoted
@@ -65,7 +64,6 @@ def _refused_by(column: str) -> str:
 _JUDGEMENTS: Final = (
     "CREATE TEMP TABLE gone (place INTEGER PRIMARY KEY, id INTEGER)",
     *INDICES,
-    forgotten_rows.MARK,
     *UNWILLING,
     skip(
         DNC,
@@ -84,7 +82,6 @@ _JUDGEMENTS: Final = (
         f" AND other.phone_number <> staged.phone_number AND other.state IN ({_DIALED}))",
     ),
     *DUPLICATES,
-    forgotten_rows.ERASE,
     *KEYS,
     (
         "INSERT INTO temp.gone (id) SELECT id FROM main.contacts AS old"
@@ -159,8 +156,7 @@ class ListStage(Stage):
             (_WITHDRAW, "gone", "place"),
         ):
             for chunk in await self._in_chunks(table, place):
-                values = {"campaign": self._campaign, "list": number}
-                await self._execute(statement, chunk if statement is _WITHDRAW else chunk | values)
+                await self._execute(statement, {**chunk, "list": number})
 
     async def _execute(self, statement: str, values: dict[str, int]) -> None:
         def step(connection: sqlite3.Connection) -> None:

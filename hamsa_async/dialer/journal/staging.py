@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from hamsa_async.dialer.contacts import Row
+from hamsa_async.dialer.journal import forgotten_rows
 from hamsa_async.dialer.journal.forgotten_rows import ForgottenRows
 from hamsa_async.dialer.journal.sql import quoted, transaction
 from hamsa_async.dialer.journal.thread import ThreadedConnection
@@ -65,6 +66,7 @@ INDICES: Final = (
 )
 
 UNWILLING: Final = (
+    forgotten_rows.MARK,
     skip(
         DNC,
         "Another row of the list says not to call this number.",
@@ -102,6 +104,7 @@ DUPLICATES: Final = (
 """Of rows with one number or one contact_id the first is called."""
 
 KEYS: Final = (
+    forgotten_rows.ERASE,
     f"UPDATE temp.staged SET key = 'number:' || phone_number WHERE state IN ({CALLABLE})",
     (
         "CREATE TEMP TABLE place AS SELECT row, row_number() OVER"
@@ -164,11 +167,14 @@ class Stage:
         await self._connection.aclose()
 
     async def _in_chunks(self, table: str, place: str) -> list[dict[str, int]]:
-        """The chunks of a table, each as the places that it lies between."""
+        """The chunks of a table, as values for a statement: the campaign, `after` and `upto`."""
         ((last,),) = await self._connection.fetch(
             f"SELECT coalesce(max({place}), 0) FROM temp.{table}"
         )
-        return [{"after": start, "upto": start + CHUNK} for start in range(0, last, CHUNK)]
+        return [
+            {"campaign": self._campaign, "after": start, "upto": start + CHUNK}
+            for start in range(0, last, CHUNK)
+        ]
 
     async def _write(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """Run a step in a transaction, and leave the journal free for a moment."""

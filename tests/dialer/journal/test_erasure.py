@@ -424,6 +424,48 @@ async def test_a_later_list_skips_them(stocked: Stocked) -> None:
     assert await stocked.journal.problems() == []
 
 
+async def test_an_appended_list_skips_them(stocked: Stocked) -> None:
+    """They are seen where the campaign has what is left of them, else skipped, once."""
+    await stocked.journal.erasure.forget(PERSON)
+    await stocked.load("new", others(OTHERS[7]))
+    given = [person(1, consent_source="web", priority=3), *others(OTHERS[8], start=2), person(3)]
+    for name, new in (("waiting", 1), ("new", 3), ("new", 0)):
+        campaign = stocked.campaigns[name]
+        async with stocked.journal.appending(campaign) as stage:
+            await stage.add(given)
+            staged = await stage.look()
+            assert (staged.new, staged.seen) == (new, 3 - new)
+            assert (await stage.take_over("more.csv")).data["new"] == new
+    rows = [row async for row in stocked.journal.rows(stocked.campaigns["new"])]
+    assert [(row.list_number, row.row, str(row.state), row.detail) for row in rows] == [
+        (1, 10, "pending", None),
+        (2, 1, "skipped", DETAIL),
+        (2, 2, "pending", None),
+        (2, 3, "skipped", DETAIL),
+    ]
+    assert await stocked.journal.erasure.overwrite()
+    assert not {"digits", "note", "contact_id"} & found_in(stocked.path)
+    assert await stocked.journal.problems() == []
+
+
+async def test_forgotten_while_a_list_is_appended(
+    stocked: Stocked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, of whoever is forgotten after the list was looked at."""
+    monkeypatch.setattr(staging, "CHUNK", 2)
+    await stocked.load("new", others(OTHERS[7]))
+    campaign = stocked.campaigns["new"]
+    async with stocked.journal.appending(campaign) as stage:
+        await stage.add([*others(*OTHERS[10:15], start=2), person(30)])
+        await stage.look()
+        await stocked.journal.erasure.forget(PERSON)
+        await stage.take_over(None)
+    assert not stocked.ask("SELECT 1 FROM contacts WHERE phone_number = ?", PERSON)
+    rows = [row async for row in stocked.journal.rows(campaign)]
+    assert [(row.row, row.reason) for row in rows if is_pseudonym(row.phone_number)] == [(30, DNC)]
+    assert await stocked.journal.problems() == []
+
+
 async def test_forgotten_while_a_list_is_taken_over(
     stocked: Stocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -594,8 +636,8 @@ KEPT = {
     " ended_at outcome server_ahead looked_at declined_at",
     "calls": "id attempt placed_at status duration cost looked_at",
     "campaigns": "*",
-    "contacts": "id campaign row from_number agent_id state attempts call_id outcome list rank"
-    " max_attempts",
+    "contacts": "id campaign list row rank from_number agent_id state attempts max_attempts call_id"
+    " outcome",
     "erasing": "*",
     "events": "number at kind campaign contact attempt",
     "identity": "*",
