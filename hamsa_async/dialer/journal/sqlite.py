@@ -47,7 +47,7 @@ from hamsa_async.dialer.journal.records import (
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.journal.suppression import Suppressions
 from hamsa_async.dialer.journal.thread import ThreadedConnection, opened
 from hamsa_async.dialer.journal.times import to_millis, to_moment
@@ -76,8 +76,8 @@ _PAGE: Final = 1_000  # rows per read
 # Whether the rules would hold it, as far as can be seen from here: `intend` decides.
 _SUSPECT: Final = (
     "coalesce(expires_at <= ?, 0) OR EXISTS (SELECT 1 FROM attempts AS a"
-    f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
-    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)})"
+    f" WHERE a.phone_number = contacts.phone_number AND {one_of('a.state', MAY_HAVE_RUNG)}"
+    f" AND ({one_of('a.state', OPEN_ATTEMPTS)}"
     " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
     " OR EXISTS (SELECT 1 FROM calls AS k WHERE k.phone_number = contacts.phone_number"
     " AND k.attempt IS NULL)"
