@@ -100,6 +100,8 @@ class _Step(enum.Enum):
     """The request may have left."""
     SETTLING = enum.auto()
     """Its end is being written."""
+    PLACED = enum.auto()
+    """The same, and nobody waits for it: its call was placed, and its worker has moved on."""
 
 
 @attrs.define(eq=False)
@@ -176,6 +178,8 @@ class Runner:
         self._rules = Rules.of(campaign)
         self._judge = self._rules.ruling if self._rules.policy.asks_for_place else None
         self._in_hand: dict[int, _Dial] = {}
+        self._settling: set[asyncio.Future[DialerEvent]] = set()
+        self._failure: BaseException | None = None
         self._settled = asyncio.Event()
         self._observer = observer
         self._reconciler = reconciler
@@ -219,10 +223,13 @@ class Runner:
             finally:
                 for each in watching:
                     each.cancel()
-                await see_through(asyncio.wait(watching))
+                unfinished: list[asyncio.Future[Any]] = [*watching, *self._settling]
+                await see_through(asyncio.wait(unfinished))
         for each in watching:
             if not each.cancelled():
                 each.result()
+        if self._failure is not None:
+            raise self._failure
         return self._finish or Finish(ending=Ending.DONE)
 
     def _watches(self) -> Iterator[Callable[[], Awaitable[None]]]:
@@ -434,8 +441,12 @@ class Runner:
             self._dial_no_more()
             raise
         finally:
-            del self._in_hand[candidate.id]
-            self._settled.set()
+            if dial.step is not _Step.PLACED:
+                self._out_of_hand(dial)
+
+    def _out_of_hand(self, dial: _Dial) -> None:
+        del self._in_hand[dial.candidate.id]
+        self._settled.set()
 
     async def _attempt(self, dial: _Dial) -> None:
         try:
@@ -457,8 +468,7 @@ class Runner:
                 await self._settle(dial, lost(type(error).__name__))
             raise
         else:
-            await self._settle(dial, self._placed(dial, call))
-            self._observer.placed(dial.attempt_id)
+            self._settle_placed(dial, self._placed(dial, call))
             await self._watch(sent=True)
 
     async def _look_first(self, dial: _Dial) -> None:
@@ -480,6 +490,8 @@ class Runner:
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
+        if self._failure is not None:
+            raise self._failure
         dial.step = _Step.INTENDED
         self._tell(answer)
         if dial.is_probe:
@@ -531,6 +543,34 @@ class Runner:
             placed_at=call.created_at,
             ends_by=self._clock() + longest + LEEWAY,
         )
+
+    def _settle_placed(self, dial: _Dial, end: Settlement) -> None:
+        """Settle a call that was placed, while its worker turns to the next contact.
+
+        What the worker then intends is written after this. Until this is durable nobody hears
+        of it, and the contact stays in hand.
+        """
+        dial.step = _Step.PLACED
+        self._calls += 1
+        settling = asyncio.ensure_future(
+            self._journal.settle(self._id, dial.candidate, dial.attempt_id, end)
+        )
+        self._settling.add(settling)
+        settling.add_done_callback(lambda settled: self._settled_placed(dial, settled))
+
+    def _settled_placed(self, dial: _Dial, settled: "asyncio.Future[DialerEvent]") -> None:
+        self._settling.discard(settled)
+        try:
+            event = settled.result()
+        except BaseException as error:  # noqa: BLE001 - raised by run()
+            self._failure = self._failure or error
+            self._dial_no_more()
+        else:
+            self._tell(event)
+            self._observer.placed(dial.attempt_id)
+            self._breaker.settled(dial.attempt_id, AttemptState.PLACED, again=dial.candidate.again)
+            self._heed_breaker()
+        self._out_of_hand(dial)
 
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING

@@ -3,7 +3,7 @@
 Every write is durable when it returns: after a crash at any point it is still there.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -165,10 +165,12 @@ class Journal(Protocol):
         Gives `None` where the intent was not written, and sees to it that it never will be.
         """
 
-    async def settle(
+    def settle(
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
-    ) -> DialerEvent:
+    ) -> Awaitable[DialerEvent]:
         """Write down how an attempt ended, and what that means for its contact.
+
+        It is begun when it is called, and durable when it was awaited.
 
         Cancellation:
             It is written all the same.

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -468,10 +468,10 @@ class SqliteJournal:
     ) -> DialerEvent | None:
         return await self._step(campaign, Scribe.take_back, candidate, attempt_id)
 
-    async def settle(
+    def settle(
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
-    ) -> DialerEvent:
-        return await self._step(campaign, Scribe.settle, candidate, attempt_id, end)
+    ) -> Awaitable[DialerEvent]:
+        return self._queue(campaign, Scribe.settle, candidate, attempt_id, end)
 
     async def intend_single(
         self, campaign: int, attempt_id: str, phone_number: str
@@ -578,9 +578,12 @@ class SqliteJournal:
         )
 
     async def _step(self, campaign: int, step: Callable[..., T], *values: object) -> T:
+        return await self._queue(campaign, step, *values)
+
+    def _queue(self, campaign: int, step: Callable[..., T], *values: object) -> "asyncio.Future[T]":
         scribe = self._scribe(campaign)
         # The clock is read in the transaction: the write may have waited for its turn.
-        return await self._writer.write(
+        return self._writer.queue(
             lambda connection: step(scribe, connection, to_millis(self._clock()), *values)
         )
 
