@@ -16,6 +16,7 @@ from ways import AGENT, Goal, Meter, Way, Work, bare_aiohttp, pulled, rows
 
 from hamsa_async import HamsaClient
 from hamsa_async.dialer import Campaign, Dialer, SqliteJournal
+from hamsa_async.dialer.observer import LOOK_EVERY
 from hamsa_async.models import (
     AgentDetails,
     Conversation,
@@ -79,7 +80,7 @@ async def campaign(work: Work, meter: Meter) -> None:
         async with (
             HamsaClient("key", base_url=work.base_url, concurrency_limit=work.in_flight) as client,
             await SqliteJournal.open(Path(folder) / "journal.db") as journal,
-            Dialer(_Api(client), journal=journal) as dialer,
+            Dialer(_Api(client), journal=journal, look_every=LOOK_EVERY) as dialer,
         ):
             called = 0
 
