@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -137,12 +137,17 @@ class Scribe:
         self,
         connection: sqlite3.Connection,
         now: int,
-        candidate: Candidate,
+        candidates: Iterable[Candidate],
         judge: Judge | None = None,
-    ) -> Held | None:
-        """Judge whether a contact may be dialed now; move it where it may not."""
-        found = self._judged(connection, now, candidate, judge)
-        return found if isinstance(found, Held) else None
+    ) -> list[Held]:
+        """Judge contacts in their order, and move them, up to the first that may be dialed."""
+        held = []
+        for candidate in candidates:
+            found = self._judged(connection, now, candidate, judge)
+            if not isinstance(found, Held):
+                break
+            held.append(found)
+        return held
 
     def intend(
         self,

@@ -131,9 +131,12 @@ class Journal(Protocol):
         """
 
     async def hold(
-        self, campaign: int, candidate: Candidate, judge: Judge | None = None
-    ) -> Held | None:
-        """Judge a contact as `intend` does, without an intent; `None`: it may be dialed."""
+        self, campaign: int, candidates: Sequence[Candidate], judge: Judge | None = None
+    ) -> Sequence[Held]:
+        """Judge contacts as `intend` does, without an intent, up to the first that may be dialed.
+
+        Those before it are moved, in one write; give no more of them than others can wait for.
+        """
 
     async def intend(
         self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None

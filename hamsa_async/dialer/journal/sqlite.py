@@ -427,9 +427,9 @@ class SqliteJournal:
         return None if first is None else (to_moment(first[0]), first[1])
 
     async def hold(
-        self, campaign: int, candidate: Candidate, judge: Judge | None = None
-    ) -> Held | None:
-        return await self._step(campaign, Scribe.hold, candidate, judge)
+        self, campaign: int, candidates: Sequence[Candidate], judge: Judge | None = None
+    ) -> Sequence[Held]:
+        return await self._step(campaign, Scribe.hold, candidates, judge)
 
     async def intend(
         self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
