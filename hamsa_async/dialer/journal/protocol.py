@@ -138,9 +138,9 @@ class Journal(Protocol):
         Those before it are moved, in one write; give no more of them than others can wait for.
         """
 
-    async def intend(
+    def intend(
         self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
-    ) -> DialerEvent | Held:
+    ) -> Awaitable[DialerEvent | Held]:
         """Write down that this contact is about to be dialed, or why it is not.
 
         The rules are judged in the transaction that writes: the number is not on the

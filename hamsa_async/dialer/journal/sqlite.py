@@ -431,10 +431,10 @@ class SqliteJournal:
     ) -> Sequence[Held]:
         return await self._step(campaign, Scribe.hold, candidates, judge)
 
-    async def intend(
+    def intend(
         self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
-    ) -> DialerEvent | Held:
-        return await self._step(campaign, Scribe.intend, candidate, attempt_id, judge)
+    ) -> Awaitable[DialerEvent | Held]:
+        return self._queue(campaign, Scribe.intend, candidate, attempt_id, judge)
 
     async def history(self, phone_number: str) -> History:
         return await self._reader.run(lambda connection: history_of(connection, phone_number))
