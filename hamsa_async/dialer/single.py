@@ -19,8 +19,14 @@ from hamsa_async.dialer.journal.records import (
     OpenCall,
     Settlement,
 )
-from hamsa_async.dialer.machine import ATTEMPT_AFTER, HAPPENING_AFTER, AttemptState, Happening
-from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, end_of
+from hamsa_async.dialer.machine import (
+    ATTEMPT_AFTER,
+    HAPPENING_AFTER,
+    LONGEST_CALL,
+    AttemptState,
+    Happening,
+)
+from hamsa_async.dialer.observer import LEEWAY, end_of
 from hamsa_async.dialer.runner import AttemptIds, utc_now
 from hamsa_async.errors import CampaignRunningError, Certainty
 from hamsa_async.models import Call, Conversation

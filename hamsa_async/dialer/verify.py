@@ -10,6 +10,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
@@ -18,6 +19,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async._settling import read_number
 from hamsa_async.dialer.api import ConversationsApi
 from hamsa_async.dialer.book import Ways, beyond_rules
+from hamsa_async.dialer.budget import Budget, CallsMade, cost_of, ended_cost
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import AttemptRow, CampaignRecord
 from hamsa_async.dialer.machine import IN_DOUBT, AttemptState
@@ -27,6 +29,7 @@ from hamsa_async.models import ConversationSummary
 
 _WIDER: Final = timedelta(hours=1)  # the server's clock may be another
 _ROWS: Final = 200
+_NOTHING: Final = Decimal(0)
 _AT_ONCE: Final = 20  # calls read side by side
 _PLACED: Final = frozenset({AttemptState.PLACED, AttemptState.ENDED})
 _RANG: Final = _PLACED | IN_DOUBT
@@ -39,7 +42,8 @@ class Day:
     attempts: int = 0
     calls: int = 0
     outcomes: Counter[str] = attrs.field(factory=Counter)
-    cost: float = 0.0
+    cost: Decimal = Decimal(0)
+    """Of the calls whose cost is known."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +66,10 @@ class Verification:
             "findings": list(self.findings),
             "foreign": list(self.foreign),
             "calls": self.calls,
-            "days": {day: attrs.asdict(each) for day, each in self.days.items()},
+            "days": {
+                day: {**attrs.asdict(each), "cost": str(each.cost)}
+                for day, each in self.days.items()
+            },
         }
 
 
@@ -83,6 +90,7 @@ async def verify(
     """
     rules = Rules.kept(campaign)
     findings = [f"the journal: {problem}" for problem in await journal.problems()]
+    before = await journal.calls_made(campaign.id, costs=True)
     attempts = [attempt async for attempt in journal.attempts(campaign.id)]
     listed = [row.phone_number async for row in journal.rows(campaign.id)]
     if len(listed) != rows:
@@ -101,13 +109,18 @@ async def verify(
     findings += _twice(attempts)
     foreign, strange = await _foreign(journal, attempts, server, numbers, api)
     findings += strange
+    last_run = await journal.last_run(campaign.id)
+    budget = Budget.from_json(None if last_run is None else last_run.budget)
+    days = _days(attempts, budget)
+    if await journal.calls_made(campaign.id, costs=True) == before:  # else it is being dialed
+        findings += _costs(before, budget, days)
     findings += await _beyond(
         journal, campaign, rules, attempts, [server[each] for each in foreign]
     )
     return Verification(
         findings=findings,
         foreign=foreign,
-        days=_days(attempts),
+        days=days,
         calls=sum(call_id in server for call_id in ours),
     )
 
@@ -223,11 +236,20 @@ async def _foreign(
     return foreign, findings
 
 
+def _costs(made: CallsMade, budget: Budget, days: Mapping[str, Day]) -> list[str]:
+    """Whether the days come to what the budget counts."""
+    counted = ended_cost(made, budget)
+    by_day = sum((day.cost for day in days.values()), _NOTHING)
+    if counted == by_day:
+        return []
+    return [f"the days cost {by_day} together, and the calls {counted}"]
+
+
 def _number_of(row: ConversationSummary) -> str | None:
     return read_number(row.call_params.user_number if row.call_params else None)
 
 
-def _days(attempts: Sequence[AttemptRow]) -> dict[str, Day]:
+def _days(attempts: Sequence[AttemptRow], budget: Budget) -> dict[str, Day]:
     days: dict[str, Day] = {}
     for attempt in attempts:
         day = days.setdefault(_date(attempt.intended_at), Day())
@@ -235,7 +257,10 @@ def _days(attempts: Sequence[AttemptRow]) -> dict[str, Day]:
         day.calls += attempt.state in _PLACED
         if attempt.outcome is not None:
             day.outcomes[attempt.outcome] += 1
-        day.cost += attempt.cost or 0.0
+        if attempt.state is AttemptState.ENDED:
+            price = budget.price_per_minute
+            cost = cost_of(attempt.outcome, attempt.cost, attempt.duration, price)
+            day.cost += cost or _NOTHING
     return dict(sorted(days.items()))
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -42,6 +43,23 @@ async def test_a_campaign_that_is_as_it_must_be(world: Any) -> None:
     assert proved.calls == 5
     (day,) = proved.days.values()
     assert (day.attempts, day.calls, dict(day.outcomes)) == (6, 5, {"completed": 5})
+
+
+async def test_costs_add_up_by_day(world: Any, raw: sqlite3.Connection) -> None:
+    """Tenths are tenths: what conversations say, and started minutes where they say nothing."""
+    world.calls_end()
+    await world.run(world.rows(6), wait=True, price_per_minute="0.1")
+    raw.execute("UPDATE calls SET cost = 0.1 WHERE rowid % 2")
+    raw.execute("UPDATE calls SET duration = 61 WHERE cost IS NULL")
+    proved = await prove(world)
+    assert proved.findings == []
+    (day,) = proved.days.values()
+    assert day.cost == Decimal("0.9")
+    (shown,) = proved.as_json()["days"].values()
+    assert shown["cost"] == "0.9"
+    # An attempt that is in no day.
+    raw.execute("UPDATE attempts SET contact = 99 WHERE id = (SELECT attempt FROM calls LIMIT 1)")
+    assert any("the days cost" in finding for finding in (await prove(world)).findings)
 
 
 async def test_a_call_that_nobody_wrote_down(world: Any) -> None:
