@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hamsa_async._masking import mask_text, scrub
+from hamsa_async._pull import see_through
 from hamsa_async.dialer.api import ConversationsApi
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.protocol import Journal
@@ -227,6 +228,10 @@ class Observer:
         return self._lacking[row.id] >= _LOOKS_FOR_DETAILS
 
     async def _end(self, call: OpenCall, end: CallEnd) -> None:
+        # It is written also when nobody looks any more; then it is told and counted, too.
+        await see_through(self._write_end(call, end))
+
+    async def _write_end(self, call: OpenCall, end: CallEnd) -> None:
         event = await self._journal.end_call(self._id, call.attempt_id, end, self._retries)
         self._open.discard(call.attempt_id)
         self._lacking.pop(call.call_id, None)
