@@ -7,6 +7,7 @@ from typing import Final
 
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.ending import Written
+from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import SeenCall
 from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.journal.times import to_millis
@@ -32,7 +33,7 @@ _KEEP: Final = (
     " duration = excluded.duration, looked_at = excluded.looked_at"
 )
 _CONTACT: Final = (
-    "SELECT id, row, state FROM contacts WHERE campaign = ? AND key = 'number:' || ?"
+    "SELECT id, row, list, state FROM contacts WHERE campaign = ? AND key = 'number:' || ?"
     f" AND state IN ({quoted(NEVER_DIALED)}) AND coalesce(agent_id, ?) = ?"
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
     f" AND {one_of('a.state', OPEN_ATTEMPTS)})"
@@ -65,7 +66,8 @@ def note_calls(
         if connection.execute(_IS_OURS, (call.call_id,)).fetchone() is not None:
             continue
         placed_at = to_millis(call.placed_at)
-        values = (call.call_id, call.phone_number, placed_at, call.status, call.duration, now)
+        number = known_as(connection, call.phone_number)
+        values = (call.call_id, number, placed_at, call.status, call.duration, now)
         connection.execute(_KEEP, values)
         attempt = f"att_of_{call.call_id}"
         written = _take(connection, campaign, agent_id, call, attempt)
@@ -85,7 +87,7 @@ def _take(
     found = connection.execute(_CONTACT, values).fetchone()
     if found is None:
         return None
-    contact, row, state = found
+    contact, row, of_list, state = found
     placed_at = to_millis(call.placed_at)
     connection.execute(
         _TAKE,
@@ -99,4 +101,4 @@ def _take(
     moved = move(ContactState(state), Happening.FOUND)
     connection.execute(_MOVE, (moved.value, call.call_id, contact))
     data = {"call_id": call.call_id, "evidence": EVIDENCE}
-    return Written(EventKind.TAKEN_OVER, contact, row, data)
+    return Written(EventKind.TAKEN_OVER, contact, (row, of_list), data)
