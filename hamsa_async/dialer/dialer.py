@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from hamsa_async._masking import mask_text
 from hamsa_async.dialer.api import Api, CallSecrets
-from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
+from hamsa_async.dialer.campaign import SETTINGS_SINCE, SINGLE_CALLS, Campaign, Delivery
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.contract import Contract, ContractCheck
@@ -34,6 +34,7 @@ from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
 from hamsa_async.dialer.runner import Ending, Runner, utc_now
+from hamsa_async.dialer.single import see_ends
 from hamsa_async.errors import (
     CampaignError,
     CampaignRunningError,
@@ -249,6 +250,9 @@ class Dialer:
     ) -> Sequence[DialerEvent]:
         """Look into a campaign's doubts once, also beside its run; dials nobody.
 
+        Where nobody dials the campaign, what a process that is gone has left is such a doubt.
+        Of single calls it is also seen how they have ended, since no run of theirs does.
+
         Args:
             campaign: The campaign.
             lag: How late the list of calls may show one.
@@ -264,7 +268,7 @@ class Dialer:
         Cancellation:
             At once; what was settled by then is.
         """
-        events: list[DialerEvent] = []
+        events = list(await self._recover(campaign))
         believed = accept_absent or campaign.settings.get("delivery") == Delivery.RECONCILED
         reconciler = Reconciler(
             self.journal,
@@ -276,7 +280,24 @@ class Dialer:
             clock=self._clock,
         )
         await reconciler.look(review=True)
+        if campaign.name == SINGLE_CALLS:
+            await see_ends(self.journal, campaign.id, self._client.conversations, clock=self._clock)
         return events
+
+    async def _recover(self, campaign: CampaignRecord) -> Sequence[DialerEvent]:
+        """Judge what a process that is gone has left, where none dials the campaign."""
+        if campaign.name == SINGLE_CALLS:
+            return await self.journal.recover_singles(campaign.id)
+        if campaign.name in self._claimed:
+            return ()
+        try:
+            await self._claim(campaign)
+        except CampaignRunningError:
+            return ()
+        try:
+            return await self.journal.recover(campaign.id)
+        finally:
+            await self._release(campaign)
 
     async def settle_by_word(
         self, campaign: CampaignRecord, attempt_id: str, *, placed: str | None
@@ -489,6 +510,7 @@ class Dialer:
                     loaded.campaign.voice_agent_id,
                     self._client.conversations,
                     longest=loaded.campaign.read_policy().longest,
+                    made_at=loaded.record.created_at,
                     tell=run.tell,
                     clock=self._clock,
                 )
