@@ -106,6 +106,7 @@ class Dialer:
         self._runs: list[Run] = []
         self._claimed: dict[str, CampaignRecord] = {}
         self._busy: set[str] = set()
+        self._going_on: set[str] = set()
 
     async def __aenter__(self) -> Self:
         """Open the journal, and check that it is this server's and project's.
@@ -356,6 +357,10 @@ class Dialer:
         try:
             # Again, now that nobody else can change it.
             record = await self._record(campaign, contacts)
+            # To run it is to let it go on. What is asked from here on, while a long list is
+            # read or the operator thinks, is asked of this run.
+            await journal.ask(record.id, None)
+            self._going_on.add(record.name)
             events = list(await journal.recover(record.id))
             check = ContractCheck(placeholders_in(agent), campaign.params)
             columns, changes, taken = await self._take(
@@ -499,7 +504,9 @@ class Dialer:
             clock=self._clock,
             probe_every=self._probe_every,
         )
-        await journal.ask(campaign, None)  # to run it is to let it go on
+        if loaded.record.name not in self._going_on:
+            await journal.ask(campaign, None)
+        self._going_on.discard(loaded.record.name)
         run_id, event = await journal.begin_run(campaign)
         run.tell(event)
         try:

@@ -137,9 +137,7 @@ def _try_lock(journal: Path, file: Path) -> FileLock | None:
     except Timeout:
         return None
     except OSError as error:
-        raise JournalError(
-            f"journal {journal}: a lock beside it cannot be taken: {error.strerror}"
-        ) from error
+        raise JournalError(f"journal {journal}: it cannot be locked: {error.strerror}") from error
     return lock
 
 
