@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from hamsa_async import HamsaClient
 from hamsa_async.config import ClientConfig, RetryPolicy
 from hamsa_async.dialer import SqliteJournal
-from hamsa_async.dialer.journal.records import Identity
+from hamsa_async.dialer.journal.records import Barred, Candidate, Identity, Settlement
+from hamsa_async.dialer.journal.ruling import MIN_GAP
+from hamsa_async.dialer.machine import AttemptState, Happening
 from hamsa_async.dialer.single import Placing, single_call
 from hamsa_async.errors import (
     AuthenticationError,
@@ -153,3 +156,24 @@ async def test_two_at_once_in_one_process(journal: Any, hamsa: HamsaClient) -> N
 
         assert (await one.place(Waiting("call-1"), REQUEST, config=CONFIG)).not_written is None
     assert await journal.problems() == []
+
+
+async def test_gap_after_a_call_whose_end_nobody_saw(path: Path) -> None:
+    """It counts from the last moment that the call can have lasted to, at the first look too."""
+    now = begin = datetime(2026, 1, 1, tzinfo=UTC)
+    ends_by = begin + timedelta(minutes=25)
+    async with await SqliteJournal.open(path, clock=lambda: now) as journal:
+        single = (await journal.add_campaign("hamsa-call", {})).id
+        candidate = await journal.intend_single(single, "one", "att_1", NUMBER)
+        assert isinstance(candidate, Candidate)
+        end = Settlement(
+            state=AttemptState.PLACED, happening=Happening.PLACED, call_id="c", ends_by=ends_by
+        )
+        await journal.settle(single, candidate, "att_1", end)
+        for minutes in (61, 84):
+            now = begin + timedelta(minutes=minutes)
+            barred = await journal.intend_single(single, "two", f"att_{minutes}", NUMBER)
+            assert isinstance(barred, Barred)
+            assert (barred.reason, barred.until) == ("min_gap", ends_by + MIN_GAP)
+        now = begin + timedelta(minutes=85)
+        assert isinstance(await journal.intend_single(single, "two", "att_9", NUMBER), Candidate)

@@ -490,12 +490,15 @@ def _number_rule(
     foreign = connection.execute(_FOREIGN, (phone_number,)).fetchall()
     if not (rings or foreign):
         return None
-    for state, _, ends_by in rings:
+    ends = []
+    for state, at, ends_by in rings:
         if state == AttemptState.PLACED and ends_by is not None and ends_by <= now:
             lapse(connection, now, phone_number)
+            ends.append(ends_by)  # it may have lasted until then
         elif state in OPEN_ATTEMPTS:
             return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
-    ends = [at for _, at, _ in rings]
+        else:
+            ends.append(at)
     for status, placed_at, duration in foreign:
         if status == LIVE and placed_at + _LASTS_MILLIS > now:
             return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
