@@ -144,13 +144,14 @@ class Sender:
         )
         if transport.teller.hooked:
             return await self._send_told(sending)
+        return await self._try_until_over(sending)
+
+    async def _try_until_over(self, sending: Sending[T]) -> T:
         try:
             return await self._try(sending)
         except Retryable as failed:
             first = failed
-        return await self._try_again(sending, first)
-
-    async def _try_again(self, sending: Sending[T], first: Retryable) -> T:
+        # Out here: what is raised keeps its own context.
         self._tell_retry(sending, first)
         return await try_again(first, lambda: self._try_next(sending), sleep=self._nap)
 
@@ -322,11 +323,7 @@ class Sender:
             )
 
         try:
-            try:
-                return await self._try(sending)
-            except Retryable as failed:
-                first = failed
-            return await self._try_again(sending, first)
+            return await self._try_until_over(sending)
         except BaseException as raised:
             error = raised
             raise

@@ -10,8 +10,10 @@ from rich.table import Table
 
 from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import short_path
+from hamsa_async.cli.money import ceiling
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import HAMSA_DEFAULT, ContactState, Loaded
+from hamsa_async.dialer.budget import Spent
 from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.plan import PlanSummary
 from hamsa_async.dialer.policy import find_pack
@@ -26,7 +28,7 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-async def confirmed(loaded: Loaded, journal: Path, ahead: PlanSummary | None) -> bool:
+async def confirmed(loaded: Loaded, journal: Path, ahead: PlanSummary | None, spent: Spent) -> bool:
     """Say what is about to be done and ask whether it shall be. No answer is a no.
 
     Cancellation:
@@ -36,7 +38,11 @@ async def confirmed(loaded: Loaded, journal: Path, ahead: PlanSummary | None) ->
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
-    for name, value in {**_particulars(loaded, journal), **_plan(ahead)}.items():
+    for name, value in {
+        **_particulars(loaded, journal),
+        **_plan(ahead),
+        **_budget(loaded, spent),
+    }.items():
         table.add_row(name, value)
     console.print(table)
     who = "1 contact" if loaded.to_dial == 1 else f"{loaded.to_dial} contacts"
@@ -83,6 +89,16 @@ def _plan(ahead: PlanSummary | None) -> dict[str, str]:
     return {
         "plan": f"first call {first}, last {last} ({ahead.zone}); {ahead.today} fit today{more}"
     }
+
+
+def _budget(loaded: Loaded, spent: Spent) -> dict[str, str]:
+    """What was spent by now, and what may be."""
+    if not spent.budget:
+        return {}
+    told = {"spent": str(spent)}
+    if spent.budget.price_per_minute is not None:
+        told["cost ceiling"] = ceiling(loaded.to_dial, spent.budget, loaded.longest)
+    return told
 
 
 def _pack(name: str) -> str:

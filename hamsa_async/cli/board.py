@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeAlias
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -22,6 +22,8 @@ from rich.text import Text
 
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
+from hamsa_async.dialer.budget import Spent
+from hamsa_async.dialer.runner import CALLS_OPEN, DOUBTS_OPEN
 
 STYLES: Final[Mapping[ContactState, str]] = {
     ContactState.PLACED: "blue",
@@ -78,6 +80,9 @@ _NOTABLE: Final = frozenset(
         EventKind.LOOKED,
     }
 )
+TellSpent: TypeAlias = Callable[[], Spent | None]
+"""Says what the campaign has spent by now."""
+
 _FRAMES: Final = 8  # redraws per second
 _LINES_EVERY: Final = 5.0  # seconds between plain progress lines
 _LINES_KEPT: Final = 1_000  # lines that may wait for a reader who is slow
@@ -178,9 +183,10 @@ class Board(Protocol):
 class LiveBoard:
     """A bar, the counts and the last notable events, redrawn in place."""
 
-    def __init__(self, console: Console, loaded: Loaded) -> None:
+    def __init__(self, console: Console, loaded: Loaded, spent: TellSpent) -> None:
         self._console = console
         self._tally = Tally(loaded)
+        self._spent = spent
         self._title = f"campaign {visible(loaded.campaign.name)}"
         self._notes: tuple[str, ...] = ()
         self._live = Live(
@@ -230,15 +236,17 @@ class LiveBoard:
             for state, count in tally.shown()
         )
         notes = (Text(note, style="dim", overflow="ellipsis", no_wrap=True) for note in self._notes)
-        return Group(bar, counts, Text(tally.pace(), style="dim"), *notes)
+        spent = [Text(text, style="dim") for text in _in_words(self._spent())]
+        return Group(bar, counts, Text(tally.pace(), style="dim"), *spent, *notes)
 
 
 class PlainBoard:
     """A line every few seconds, and one for each notable event."""
 
-    def __init__(self, console: Console, loaded: Loaded) -> None:
+    def __init__(self, console: Console, loaded: Loaded, spent: TellSpent) -> None:
         self._console = console
         self._tally = Tally(loaded)
+        self._spent = spent
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._print, name="hamsa-board", daemon=True)
 
@@ -274,21 +282,26 @@ class PlainBoard:
 
     def _line(self) -> str:
         counts = ", ".join(f"{state} {count}" for state, count in self._tally.shown())
-        return f"{counts}; {self._tally.pace()}"
+        return "; ".join((counts, self._tally.pace(), *_in_words(self._spent())))
 
 
-def make_board(loaded: Loaded) -> Board:
+def make_board(loaded: Loaded, spent: TellSpent) -> Board:
     """The board that fits where it is shown."""
     console = people()
     if sys.stderr.isatty() and not console.is_dumb_terminal:
-        return LiveBoard(console, loaded)
-    return PlainBoard(console, loaded)
+        return LiveBoard(console, loaded, spent)
+    return PlainBoard(console, loaded, spent)
+
+
+def _in_words(spent: Spent | None) -> list[str]:
+    """What was spent, where there is a budget."""
+    return [f"spent: {spent}"] if spent is not None and spent.budget else []
 
 
 def describe(event: DialerEvent) -> str:
     """An event in a line, for people: numbers masked."""
     where = "" if event.row is None else f"row {event.row}: "
-    reason = shown(str(event.data.get("reason", "")))
+    reason = shown(str(event.data.get("detail") or event.data.get("reason", "")))
     texts: Mapping[EventKind, str] = {
         EventKind.REFUSED: f"refused: {reason}",
         EventKind.LOST: f"unknown, it may have rung: {reason}",
@@ -309,13 +322,16 @@ def describe(event: DialerEvent) -> str:
 
 def _waiting(event: DialerEvent) -> str:
     live, until = event.data.get("live", 0), event.data.get("until")
+    reason = shown(str(event.data.get("reason", "")))
     calls = "1 call" if live == 1 else f"{live} calls"
-    if until is None and not live:
-        return f"waiting until evidence settles what may have rung: {event.data.get('unknown')}"
-    if until is None:
-        return f"waiting for the end of {calls}"
-    more = f", {calls} not ended" if live else ""
-    return f"waiting until {clock(until)} ({shown(str(event.data.get('reason', '')))}{more})"
+    if until is not None:
+        more = f", {calls} not ended" if live else ""
+        return f"waiting until {clock(until)} ({reason}{more})"
+    why = "" if reason in {CALLS_OPEN, DOUBTS_OPEN} else f" ({reason})"
+    if live:
+        return f"waiting for the end of {calls}{why}"
+    unknown = event.data.get("unknown")
+    return f"waiting until evidence settles what may have rung: {unknown}{why}"
 
 
 def clock(moment: str | datetime | None) -> str:

@@ -60,7 +60,7 @@ def after_run(finish: Finish, counts: Mapping[ContactState, int], *, dialed: boo
         dialed: Whether any attempt was made.
     """
     if finish.ending is Ending.HALTED:
-        return after_failure(dialed=dialed)
+        return Exit.HALTED if finish.by_budget else after_failure(dialed=dialed)
     if finish.ending is Ending.INTERRUPTED:
         return Exit.INTERRUPTED
     if any(counts.get(state) for state in _IN_DOUBT):

@@ -11,11 +11,10 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import find_journal, read_moment, read_name, read_number
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import print_json, results, visible
-from hamsa_async.dialer import Campaign, ContactState, SqliteJournal
+from hamsa_async.dialer import ContactState, SqliteJournal
 from hamsa_async.dialer.clocks import clock_of
-from hamsa_async.dialer.journal import CampaignRecord
 from hamsa_async.dialer.journal.records import Candidate
-from hamsa_async.dialer.policy import Finding, History, Judgement, read_policy
+from hamsa_async.dialer.policy import Finding, History, Judgement
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.zones import Zones
 from hamsa_async.errors import CampaignError
@@ -45,7 +44,7 @@ async def explain_number(
         contact = await opened.contact(record.id, e164)
         history = await opened.history(e164)
         standing = await opened.standing_of(record.id, e164)
-    rules = _rules(record, policy)
+    rules = Rules.kept(record, policy)
     candidate = contact or Candidate(id=0, row=0, phone_number=e164)
     judgement, zones = rules.judge(candidate, history, moment)
     found = _Explanation(
@@ -65,17 +64,6 @@ async def explain_number(
         for line in found.lines():
             console.print(line)
     return Exit.DONE
-
-
-def _rules(record: CampaignRecord, policy: tuple[str, ...]) -> Rules:
-    kept = record.settings
-    campaign = Campaign(
-        name=record.name,
-        voice_agent_id=kept["voice_agent_id"],
-        from_number=kept.get("from_number"),
-        policy=policy or kept.get("policy", "none"),
-    )
-    return Rules(campaign, read_policy(campaign.policies))
 
 
 @attrs.frozen(kw_only=True)

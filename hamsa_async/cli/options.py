@@ -67,7 +67,7 @@ class PlanOptions:
         live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
             with `--rate none`. [default: 10]
         call_length: How many seconds a call lasts on average.
-        price: The price of one call at its most, for a ceiling of the cost.
+        price_per_minute: What a started minute of a call costs, for a ceiling of the cost.
         as_json: Print JSON lines on stdout, one object per contact.
     """
 
@@ -78,7 +78,7 @@ class PlanOptions:
     rate: str | None = None
     live_calls: str | None = None
     call_length: float = 90.0
-    price: float | None = None
+    price_per_minute: str | None = None
     as_json: Annotated[bool, Parameter(name="--json")] = False
 
 
@@ -116,6 +116,13 @@ class RunOptions:
         webhook_url: Where Hamsa is to send each call's events, HTTPS; `hamsa serve` takes them. The
             master secret is read from HAMSA_WEBHOOK_SECRET.
         max_calls: The most calls over the campaign's whole life; then the run ends with 5.
+        max_calls_per_day: The most calls in a day of --budget-zone; then the run waits for its
+            midnight, or ends with 7 (with --no-wait).
+        budget_zone: Whose midnight begins a day, as Asia/Dubai.
+        max_cost: The most that the campaign may cost over its whole life; then the run ends with
+            5. Calls that are open count at their longest.
+        price_per_minute: What a started minute costs, in the same unit: for calls whose cost the
+            API does not tell.
         breaker: Whether the run ends with 5 when too many of its last requests were refused or
             may have rung, or of its last calls failed or were cut off. [default: on]
         no_sweep: Dial though it is not known whom others have called. Without it the project's
@@ -146,6 +153,10 @@ class RunOptions:
     no_wait: bool = False
     webhook_url: str | None = None
     max_calls: int | None = None
+    max_calls_per_day: int | None = None
+    budget_zone: str | None = None
+    max_cost: str | None = None
+    price_per_minute: str | None = None
     breaker: Annotated[Literal["on", "off"], Parameter(show_default=False)] = "on"
     no_sweep: bool = False
     yes: Annotated[bool, Parameter(name=("--yes", "-y"))] = False

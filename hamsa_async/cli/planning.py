@@ -20,14 +20,17 @@ from hamsa_async.cli.arguments import (
 )
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
+from hamsa_async.cli.money import ceiling
 from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions
 from hamsa_async.cli.output import machine, people, print_json, results, shown, visible
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import Row
+from hamsa_async.dialer.budget import Budget
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contract import Contract, ContractCheck
+from hamsa_async.dialer.machine import LONGEST_CALL
 from hamsa_async.dialer.plan import (
     Pacing,
     Planned,
@@ -39,6 +42,7 @@ from hamsa_async.dialer.plan import (
 from hamsa_async.dialer.policy import PACKS, Policy, find_pack, read_policy
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.report import write_lines
+from hamsa_async.dialer.run import longest_of
 from hamsa_async.errors import ConfigurationError, HamsaError
 from hamsa_async.models import AgentDetails, placeholders_in
 
@@ -101,6 +105,7 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
     policy = read_policy(options.policy)
     at = read_moment(options.at, option="--at") or datetime.now(UTC)
     pacing = _pacing(options)
+    budget = Budget(price_per_minute=options.price_per_minute)
     callers = read_from_numbers(options.from_number, read_country(reading.country))
     _tell_about(policy, callers)
     agent = await _agent(options.agent)
@@ -121,7 +126,9 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
         tell_about_contract(agent, contract)
     if options.as_json:
         write_lines(map(_planned_as_json, planned), machine())
-    _print_summary(people() if options.as_json else results(), summary, options, at)
+    longest = LONGEST_CALL if agent is None else longest_of(agent)
+    cost = ceiling(summary.to_call, budget, longest) if budget else ""
+    _print_summary(people() if options.as_json else results(), summary, options, at, cost)
     is_refused = reading.strict and _is_amiss(summary.states, contract, agent_id=options.agent)
     return Exit.FAILURES if is_refused else Exit.DONE
 
@@ -142,8 +149,6 @@ def _tell_about(policy: Policy, callers: Sequence[str]) -> None:
 def _pacing(options: PlanOptions) -> Pacing:
     if options.call_length <= 0:
         raise ConfigurationError("--call-length is a number of seconds, more than 0")
-    if options.price is not None and options.price < 0:
-        raise ConfigurationError("--price is the price of a call, 0 or more")
     rate = read_rate(options.rate, _RATE)
     return Pacing(
         rate=rate,
@@ -205,12 +210,12 @@ def _print_states(states: Mapping[tuple[str, str | None], int]) -> None:
 
 
 def _print_summary(
-    console: Console, summary: PlanSummary, options: PlanOptions, at: datetime
+    console: Console, summary: PlanSummary, options: PlanOptions, at: datetime, cost: str
 ) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _particulars(summary, options, at).items():
+    for name, value in _particulars(summary, options, at, cost).items():
         table.add_row(name, value)
     console.print(table)
     for (state, reason), count in sorted(summary.states.items(), key=lambda item: -item[1]):
@@ -219,7 +224,9 @@ def _print_summary(
     _print_bars(console, summary)
 
 
-def _particulars(summary: PlanSummary, options: PlanOptions, at: datetime) -> dict[str, str]:
+def _particulars(
+    summary: PlanSummary, options: PlanOptions, at: datetime, cost: str
+) -> dict[str, str]:
     zone = clock_of(summary.zone)
 
     def when(moment: datetime | None) -> str:
@@ -236,11 +243,7 @@ def _particulars(summary: PlanSummary, options: PlanOptions, at: datetime) -> di
         "last call": when(summary.last_at),
         "calls per hour": f"at most {busiest}",
         "live calls": f"about {summary.live_calls} at once, at {options.call_length:g} s a call",
-        **(
-            {}
-            if options.price is None
-            else {"cost ceiling": f"{summary.to_call * options.price:.2f}"}
-        ),
+        **({"cost ceiling": cost} if cost else {}),
     }
 
 

@@ -5,7 +5,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
@@ -46,10 +46,12 @@ from hamsa_async.dialer import (
     Loaded,
     Run,
 )
+from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
 from hamsa_async.dialer.opt_out import DNC_FIELD
 from hamsa_async.dialer.policy import PACKS, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS
+from hamsa_async.dialer.spending import spent_by
 from hamsa_async.errors import CampaignError, ConfigurationError, HamsaError
 
 GRACE: Final = 10.0  # seconds that requests in flight get to settle after a signal
@@ -86,6 +88,7 @@ def _check(options: RunOptions, reading: ListOptions) -> None:
     read_live_calls(options.live_calls, read_rate(options.rate, _RATE))
     read_retries(options.retry)
     read_params(options.param)
+    _budget(options)
     read_share(options.max_invalid)
     read_from_numbers(options.from_number, read_country(reading.country))
     read_naming(reading.map, reading.ignore)
@@ -126,6 +129,7 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
         concurrency=options.concurrency,
         live_calls=read_live_calls(options.live_calls or "none", None),
         retries=read_retries(options.retry) or (),  # an hour is long for a demonstration
+        **_budget(options),
         breaker=False,  # its calls are over in seconds, as if they were cut off
     )
     with temporary_folder() as folder, _example() as example:
@@ -201,9 +205,22 @@ async def _campaign(
         lag=timedelta(seconds=options.lag),
         sweep=not options.no_sweep,
         webhook_url=options.webhook_url,
-        max_calls=options.max_calls,
+        **_budget(options),
         breaker=options.breaker == "on",
     )
+
+
+def _budget(options: RunOptions) -> dict[str, Any]:
+    """What the campaign may spend, as its settings have it."""
+    budget = Budget(
+        max_calls=options.max_calls,
+        max_calls_per_day=options.max_calls_per_day,
+        zone=options.budget_zone,
+        max_cost=options.max_cost,
+        price_per_minute=options.price_per_minute,
+    )
+    given = attrs.asdict(budget)
+    return {"budget_zone": given.pop("zone"), **given}
 
 
 @attrs.frozen
@@ -239,7 +256,7 @@ class _Work:
             finish = await watch.to_the_end()
         except HamsaError as error:
             return self._failed(error, dialed=watch.dialed)
-        summary = await Summary.make(self.dialer.journal, loaded, finish)
+        summary = await Summary.make(self.dialer.journal, loaded, finish, watch.spent())
         code = after_run(finish, summary.counts, dialed=watch.dialed)
         if self.options.as_json:
             await summary.print_json(code)
@@ -249,8 +266,10 @@ class _Work:
         return code
 
     async def _confirmed(self, loaded: Loaded) -> bool:
-        ahead = await look_ahead(self.dialer.journal, loaded)
-        return await confirmed(loaded, self.journal, ahead)
+        journal, record = self.dialer.journal, loaded.record
+        ahead = await look_ahead(journal, loaded)
+        spent = await spent_by(journal, record.id, loaded.campaign.budget, datetime.now(UTC))
+        return await confirmed(loaded, self.journal, ahead, spent)
 
     def _failed(self, error: HamsaError, *, dialed: bool) -> Exit:
         """The run could not go on: the journal failed, mostly."""
@@ -312,11 +331,15 @@ class _Watch:
         return self._run.finish
 
     async def _read(self) -> None:
-        with make_board(self._loaded) as board:
+        with make_board(self._loaded, self._run.spent) as board:
             async for event in self._run:
                 self.dialed = self.dialed or event.kind is EventKind.INTENDED
                 board.show(event)
             board.correct(self._run.counts)
+
+    def spent(self) -> Spent | None:
+        """What the campaign has spent."""
+        return self._run.spent()
 
     def _wind_up(self, signal: str) -> None:
         assert self._reading is not None

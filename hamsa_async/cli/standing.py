@@ -1,7 +1,7 @@
 """Where a campaign stands, for `status` and `report`."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -10,9 +10,11 @@ from rich.text import Text
 
 from hamsa_async.cli.board import clock, counts_table
 from hamsa_async.dialer import ContactState, SqliteJournal
+from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
 from hamsa_async.dialer.machine import Asked
 from hamsa_async.dialer.report import MEANINGS
+from hamsa_async.dialer.spending import spent_by
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +32,9 @@ class Standing:
     next_at: datetime | None
     asked: Asked | None
     """What another process asked of whoever dials it."""
+
+    spent: Spent | None
+    """What was spent of the last run's budget, where it had one."""
 
     others_known_since: datetime | None
     """How far back the journal knows of calls that others placed."""
@@ -63,6 +68,8 @@ class Standing:
                 for (state, outcome), count in self.outcomes.items()
             ],
             "asked": self.asked,
+            "budget": None if self.spent is None else self.spent.budget.as_json(),
+            "spent": None if self.spent is None else self.spent.as_json(),
             "others_known_since": None
             if self.others_known_since is None
             else self.others_known_since.isoformat(),
@@ -73,17 +80,20 @@ class Standing:
 async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standing:
     """Look where a campaign stands."""
     following = await journal.next_due(record.id)
+    last_run = await journal.last_run(record.id)
+    budget = Budget.from_json(None if last_run is None else last_run.budget)
     return Standing(
         name=record.name,
         settings=record.settings,
         created_at=record.created_at,
         running=await journal.is_claimed(record),
-        last_run=await journal.last_run(record.id),
+        last_run=last_run,
         counts=await journal.counts(record.id),
         reasons=await journal.reasons(record.id),
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
         asked=await journal.asked(record.id),
+        spent=await spent_by(journal, record.id, budget, datetime.now(UTC)) if budget else None,
         others_known_since=(await journal.looked())[0],
     )
 
@@ -93,6 +103,7 @@ def standing_table(standing: Standing) -> RenderableType:
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
         counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
+        *([] if standing.spent is None else [Text(f"spent: {standing.spent}")]),
         Text(
             "calls that others placed are not known"
             if standing.others_known_since is None

@@ -14,9 +14,10 @@ from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import complain, machine, people, results, shown, visible
 from hamsa_async.cli.standing import standing_of
 from hamsa_async.dialer import ContactState, Ending, Finish, Loaded, SqliteJournal
+from hamsa_async.dialer.budget import Spent
 from hamsa_async.dialer.journal import CampaignRecord, Journal, ReportRow
 from hamsa_async.dialer.report import MEANINGS, write_json
-from hamsa_async.dialer.runner import CALLS_OPEN
+from hamsa_async.dialer.runner import CALLS_OPEN, DOUBTS_OPEN, LIST_UNREADABLE
 
 _SHOWN_ROWS: Final = 60
 # A column of the shown rows, and how wide a terminal must be for it.
@@ -41,14 +42,17 @@ class Summary:
     record: CampaignRecord
     finish: Finish
     counts: Mapping[ContactState, int]
+    spent: Spent | None = None
 
     @classmethod
-    async def make(cls, journal: Journal, loaded: Loaded, finish: Finish) -> Self:
+    async def make(
+        cls, journal: Journal, loaded: Loaded, finish: Finish, spent: Spent | None
+    ) -> Self:
         """Look at what the journal says."""
         record = await journal.campaign(loaded.campaign.name)
         assert record is not None
         counts = await journal.counts(record.id)
-        return cls(journal=journal, record=record, finish=finish, counts=counts)
+        return cls(journal=journal, record=record, finish=finish, counts=counts, spent=spent)
 
     async def print(self, *, kept: bool) -> None:
         """Show it to a person: the counts, and the rows where they are few.
@@ -61,6 +65,8 @@ class Summary:
         outcomes = await self.journal.outcomes(self.record.id)
         console.print()
         console.print(counts_table(self.counts, reasons, MEANINGS, outcomes))
+        if self.spent is not None and self.spent.budget:
+            console.print(f"spent: {self.spent}")
         if sum(self.counts.values()) <= _SHOWN_ROWS:
             console.print()
             console.print(await self._rows(console))
@@ -105,12 +111,7 @@ class Summary:
             )
             if self.counts.get(state)
         ]
-        waits_in_vain = (
-            finish.ending is Ending.NOTHING_NOW
-            and finish.next_at is None
-            and finish.reason != CALLS_OPEN
-        )
-        if resumable and finish.ending is not Ending.DONE and not waits_in_vain:
+        if resumable and finish.ending is not Ending.DONE and not _waits_in_vain(finish):
             more.append(f"run --name {self.record.name} again to go on")
         complain("; ".join([texts[finish.ending], *more]) + f" (exit code {code.value})")
 
@@ -131,9 +132,27 @@ class Summary:
         return table
 
 
+_TO_BE_SEEN: Final[Mapping[str, str]] = {
+    CALLS_OPEN: "calls have not ended",
+    DOUBTS_OPEN: "calls may have rung, and evidence of them is still looked for",
+    LIST_UNREADABLE: "the list of calls cannot be read, and nothing is left but to look",
+}
+"""What a run ends for that only had to look, by its reason."""
+
+
+def _waits_in_vain(finish: Finish) -> bool:
+    """Whether neither time nor another run helps, but only somebody who finds out."""
+    if finish.ending is not Ending.NOTHING_NOW or finish.by_budget:
+        return False
+    return finish.next_at is None and finish.reason not in _TO_BE_SEEN
+
+
 def _nothing_now(finish: Finish) -> str:
-    if finish.reason == CALLS_OPEN:
-        return "nothing to do now: calls have not ended"
+    outstanding = _TO_BE_SEEN.get(finish.reason or "")
+    if outstanding is not None:
+        return f"nothing to do now: {outstanding}"
+    if finish.next_at is None and finish.by_budget:
+        return f"nothing to do now ({finish.reason}) before calls that are open have ended"
     if finish.next_at is not None:
         return f"nothing to do now ({finish.reason}); next at {clock(finish.next_at)}"
     return (

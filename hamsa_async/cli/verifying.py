@@ -48,5 +48,5 @@ def _table(found: Verification) -> Table:
         table.add_column(column, justify="left" if column in {"day (UTC)", "outcomes"} else "right")
     for day, each in found.days.items():
         outcomes = ", ".join(f"{visible(name)} {n}" for name, n in each.outcomes.most_common())
-        table.add_row(day, str(each.attempts), str(each.calls), f"{each.cost:g}", outcomes)
+        table.add_row(day, str(each.attempts), str(each.calls), str(each.cost), outcomes)
     return table

@@ -4,6 +4,7 @@ Needs the extra `dialer`: `pip install 'hamsa-async[dialer]'`.
 """
 
 import hamsa_async.dialer.needs  # noqa: F401 - first: it says what to install
+from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.columns import Naming
 from hamsa_async.dialer.contact_list import ContactList
@@ -17,6 +18,7 @@ from hamsa_async.dialer.runner import Ending, Finish
 __all__ = [
     "HAMSA_DEFAULT",
     "AttemptState",
+    "Budget",
     "Campaign",
     "Contact",
     "ContactList",
@@ -32,5 +34,6 @@ __all__ = [
     "ReportRow",
     "Row",
     "Run",
+    "Spent",
     "SqliteJournal",
 ]

@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
 
 from hamsa_async._urls import check_url
+from hamsa_async.dialer.budget import Budget, as_amount
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
 from hamsa_async.dialer.opt_out import DNC_FIELD
@@ -75,9 +77,9 @@ def _is_caller(number: object) -> bool:
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url`, `max_calls` and `breaker`
-    are dials of a run: they may differ from run to run. All other settings belong to the campaign,
-    and a run with others must accept the change.
+    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url`, `breaker` and what makes up
+    the `budget` are dials of a run: they may differ from run to run. All other settings belong to
+    the campaign, and a run with others must accept the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -141,6 +143,21 @@ class Campaign:
     """The most calls over the campaign's whole life, those that may have rung included. The run
     ends when they are made."""
 
+    max_calls_per_day: int | None = None
+    """The same for a day of `budget_zone`: when they are made the run waits for its midnight."""
+
+    budget_zone: str | None = None
+    """Whose midnight begins a day of the budget, as an IANA name (`Asia/Dubai`)."""
+
+    max_cost: Decimal | None = attrs.field(default=None, converter=as_amount)
+    """The most that the campaign may cost over its whole life, in the unit in which the API tells
+    costs. No call is placed whose longest would exceed the rest; see
+    `hamsa_async.dialer.budget`."""
+
+    price_per_minute: Decimal | None = attrs.field(default=None, converter=as_amount)
+    """What a started minute of a call costs, in the same unit: for calls whose cost the API does
+    not tell, and for those that are open."""
+
     breaker: bool = True
     """Whether a run halts when too many of its last requests were refused or are in doubt, or of
     its last calls failed or were cut off; see `hamsa_async.dialer.breaker`."""
@@ -166,9 +183,9 @@ class Campaign:
             raise ConfigurationError(msg)
         if self.webhook_url is not None:
             check_url(self.webhook_url, what="webhook_url")
-        for name in ("concurrency", "live_calls", "max_attempts", "max_calls"):
+        for name in ("concurrency", "live_calls", "max_attempts"):
             value = getattr(self, name)
-            if value is None and name in {"live_calls", "max_calls"}:
+            if value is None and name == "live_calls":
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigurationError(f"{name} must be a whole number, 1 or more")
@@ -177,6 +194,18 @@ class Campaign:
         if self.lag < timedelta(0):
             raise ConfigurationError("lag must not be negative")
         self.retry_table()
+        _ = self.budget
+
+    @property
+    def budget(self) -> Budget:
+        """What the campaign may spend."""
+        return Budget(
+            max_calls=self.max_calls,
+            max_calls_per_day=self.max_calls_per_day,
+            zone=self.budget_zone,
+            max_cost=self.max_cost,
+            price_per_minute=self.price_per_minute,
+        )
 
     @property
     def policies(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ be years old.
 
 import functools
 import re
+from datetime import UTC, date, datetime, time
 from importlib.resources import files
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -34,6 +35,11 @@ def clock_of(name: str) -> ZoneInfo:
         return _of_system(name)
     with resource.open("rb") as file:
         return ZoneInfo.from_file(file, key=name)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a date (UTC), also where clocks are put forward at midnight."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def _of_system(name: str) -> ZoneInfo:

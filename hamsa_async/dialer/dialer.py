@@ -22,7 +22,6 @@ from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedL
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import AttemptState, ContactState
 from hamsa_async.dialer.observer import (
-    LONGEST_CALL,
     LOOK_EVERY,
     LOOK_EVERY_BESIDE_WEBHOOKS,
     Observer,
@@ -497,7 +496,7 @@ class Dialer:
             reconciler=reconciler,
             inbox=None if secrets is None else Inbox(journal, campaign, observer, reconciler),
             webhook_auth=None if secrets is None else secrets.auth_for,
-            longest=_longest(loaded.agent),
+            longest=loaded.longest,
             tell=run.tell,
             ready=run.ready,
             wait=wait,
@@ -507,7 +506,9 @@ class Dialer:
         if loaded.record.name not in self._going_on:
             await journal.ask(campaign, None)
         self._going_on.discard(loaded.record.name)
-        run_id, event = await journal.begin_run(campaign)
+        run_id, event = await journal.begin_run(
+            campaign, budget=loaded.campaign.budget.as_json(), longest=loaded.longest
+        )
         run.tell(event)
         try:
             if loaded.campaign.sweep:
@@ -526,7 +527,7 @@ class Dialer:
         except BaseException as error:
             # A later look at the journal should not take it for a crash.
             with contextlib.suppress(JournalError):
-                reason = type(error).__name__
+                reason = run.stop_reason or type(error).__name__
                 run.tell(await journal.end_run(run_id, campaign, Ending.INTERRUPTED, reason))
             raise
         run.counts = await journal.counts(campaign)
@@ -621,12 +622,6 @@ def _check_usable(staged: StagedList, max_invalid: float) -> None:
             f"{invalid} of {staged.rows} rows are no contacts ({worst}): correct the list, or"
             " allow it with --max-invalid (numbers without + need --country)"
         )
-
-
-def _longest(agent: AgentDetails) -> timedelta:
-    """How long a call by an agent can last."""
-    seconds = agent.max_call_duration
-    return LONGEST_CALL if seconds is None else timedelta(seconds=seconds)
 
 
 def _check_contract(contract: Contract) -> None:

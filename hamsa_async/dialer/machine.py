@@ -11,6 +11,7 @@ where evidence of absence was believed.
 
 import enum
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from hamsa_async.errors import (
@@ -207,6 +208,9 @@ OPEN_ATTEMPTS: Final = IN_DOUBT | {AttemptState.INTENDED, AttemptState.PLACED}
 
 MAY_HAVE_RUNG: Final = OPEN_ATTEMPTS | {AttemptState.ENDED, AttemptState.ABSENT}
 """The attempts that the minimum gap counts from."""
+
+LONGEST_CALL: Final = timedelta(seconds=600)
+"""How long the API lets a call last; an agent may allow less."""
 
 UNSEEN: Final = "unseen"
 """The outcome of a call whose end was not seen in the time that it can have lasted."""

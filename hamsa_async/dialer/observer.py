@@ -21,9 +21,6 @@ from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import DialerError, HamsaError
 from hamsa_async.models import CallStatus, Conversation, ConversationSummary
 
-LONGEST_CALL: Final = timedelta(seconds=600)
-"""What the API allows; an agent may allow less."""
-
 LEEWAY: Final = timedelta(minutes=15)
 """For ringing, and for how late the list may be."""
 
@@ -68,6 +65,8 @@ class Observer:
         changed: Called when fewer calls are open than before.
         ended: Called with the attempt of a call whose end was written down, and that end.
         looked: Set when the calls that were open from before were looked at once.
+        blind_since: Since when the list of calls could not be read.
+        looked_at: When the last look was over.
     """
 
     def __init__(
@@ -96,6 +95,8 @@ class Observer:
         self.changed: Callable[[], None] = _nothing
         self.ended: Callable[[str, CallEnd], None] = _nothing_ended
         self.looked: asyncio.Event = asyncio.Event()
+        self.blind_since: datetime | None = None
+        self.looked_at: datetime | None = None
 
     @property
     def live(self) -> int:
@@ -138,6 +139,7 @@ class Observer:
             raise
         except HamsaError as error:
             await self._note(error)
+        self.looked_at = self._clock()
         if not self._open:
             self._something.clear()
 
@@ -226,6 +228,7 @@ class Observer:
 
     async def _note(self, error: HamsaError | None) -> None:
         """Say it once when the list cannot be read, and once when it can be again."""
+        self.blind_since = None if error is None else self.blind_since or self._clock()
         if self._failed == (error is not None):
             return
         self._failed = error is not None

@@ -15,7 +15,8 @@ from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.others import LIVE
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import SeenCall
-from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL
+from hamsa_async.dialer.machine import LONGEST_CALL
+from hamsa_async.dialer.observer import LEEWAY
 from hamsa_async.errors import CampaignError, DialerError, HamsaError
 from hamsa_async.models import ConversationSummary, Page
 

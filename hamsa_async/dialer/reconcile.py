@@ -29,8 +29,8 @@ from hamsa_async.dialer.campaign import Delivery
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import DoubtRecord, Verdict
-from hamsa_async.dialer.machine import AttemptState
-from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL
+from hamsa_async.dialer.machine import LONGEST_CALL, AttemptState
+from hamsa_async.dialer.observer import LEEWAY
 from hamsa_async.errors import CampaignError, DialerError, HamsaError
 from hamsa_async.models import Call, Conversation, ConversationSummary, Page
 
@@ -105,6 +105,10 @@ class Reconciler:
         self._more = False
         self.unknown: int = 0
         """How many attempts are unknown, as far as was seen; those for review are not."""
+        self.blind_since: datetime | None = None
+        """Since when no doubt could be looked into, though there are some."""
+        self.looked_at: datetime | None = None
+        """When the last look was over."""
         self.changed: Callable[[], None] = _nothing
         self.found: Callable[[str], None] = _nothing_found
         self.looked: asyncio.Event = asyncio.Event()
@@ -161,8 +165,9 @@ class Reconciler:
         """Look into each doubt once; with `review`, also into those left to a person."""
         records = await self._unknown(review=review)
         calls = _OneReading(self._api)  # after them: what it reads is younger than each doubt
-        for record in records:
-            await self._look_into(record, calls)
+        seen = [await self._look_into(record, calls) for record in records]
+        self.looked_at = self._clock()
+        self.blind_since = (self.blind_since or self.looked_at) if seen and not any(seen) else None
         await self._count()
 
     async def _count(self) -> None:
@@ -172,26 +177,31 @@ class Reconciler:
             count = len(await self._unknown())
             if not self._more:  # else one was lost while the journal was read
                 break
+        fewer = count < self.unknown  # another process settles doubts, too
         self.unknown = count
         if not count:
             self._something.clear()
+        if fewer:
+            self.changed()
 
     async def _unknown(self, *, review: bool = False) -> list[DoubtRecord]:
         records = await self._journal.doubts(self._id)
         return [record for record in records if review or record.state is AttemptState.UNKNOWN]
 
-    async def _look_into(self, record: DoubtRecord, calls: CallReads) -> None:
+    async def _look_into(self, record: DoubtRecord, calls: CallReads) -> bool:
+        """Look into a doubt; whether what is needed for that could be read."""
         settled = await see(self._journal, calls, record, lag=self._lag, now=self._clock)
         if settled is None:
-            return
+            return False
         verdict = self._verdict(record, settled)
         if verdict is None or verdict.state is record.state:
             # What two looks agreed on stays: the first of them was used up by it.
             if isinstance(settled, StillUnknown):
                 first = _as_json(settled.first_look)
                 await self._journal.note_look(record.attempt_id, first, evidence_of(settled))
-            return
+            return True
         await self._settle(record, verdict)
+        return True
 
     async def _settle(self, record: DoubtRecord, verdict: Verdict) -> None:
         event = await self._journal.settle_doubt(self._id, record.attempt_id, verdict)

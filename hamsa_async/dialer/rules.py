@@ -1,12 +1,13 @@
 """A campaign's rules as the journal asks them: of a contact, in the intent's transaction."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import attrs
 
 from hamsa_async.dialer.campaign import Campaign
-from hamsa_async.dialer.journal.records import Candidate
+from hamsa_async.dialer.journal.records import CampaignRecord, Candidate
 from hamsa_async.dialer.journal.ruling import Ruling
 from hamsa_async.dialer.persons import person_of
 from hamsa_async.dialer.policy import NOTHING_KNOWN, Finding, History, Judgement, Person, Policy
@@ -52,6 +53,26 @@ class Rules:
                     f" {' or '.join(pack.caller_prefixes)}"
                 )
         return rules
+
+    @classmethod
+    def kept(cls, record: CampaignRecord, policies: Sequence[str] = ()) -> "Rules":
+        """The rules of a campaign as the journal has it.
+
+        Args:
+            record: The campaign.
+            policies: The packs to judge by instead of its own.
+
+        Raises:
+            ConfigurationError: A pack cannot be read.
+        """
+        settings = record.settings
+        campaign = Campaign(
+            name="kept",  # a name judges nothing, and that of single calls is not to be given
+            voice_agent_id=settings["voice_agent_id"],
+            from_number=settings.get("from_number"),
+            policy=tuple(policies) or settings.get("policy", "none"),
+        )
+        return cls(campaign, campaign.read_policy())
 
     def may_hold(self, candidate: Candidate, now: datetime) -> bool:
         """Whether a rule holds a contact already for what the list and the clock say."""

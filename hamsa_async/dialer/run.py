@@ -4,17 +4,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import attrs
 
 from hamsa_async._pull import see_through
+from hamsa_async.dialer.budget import Spent
 from hamsa_async.dialer.campaign import Campaign
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contract import Contract
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.records import CampaignRecord
-from hamsa_async.dialer.machine import DIALABLE, ContactState
+from hamsa_async.dialer.machine import DIALABLE, LONGEST_CALL, ContactState
 from hamsa_async.dialer.runner import Finish, Runner
 from hamsa_async.errors import DialerError
 from hamsa_async.models import AgentDetails, Project
@@ -22,6 +24,12 @@ from hamsa_async.models import AgentDetails, Project
 log: logging.Logger = logging.getLogger("hamsa_async")
 
 _READ_AHEAD: Final = 1_000  # events that a slow reader may lag behind before dialing waits for it
+
+
+def longest_of(agent: AgentDetails) -> timedelta:
+    """How long a call by an agent can last."""
+    seconds = agent.max_call_duration
+    return LONGEST_CALL if seconds is None else timedelta(seconds=seconds)
 
 
 @attrs.frozen(kw_only=True)
@@ -44,6 +52,11 @@ class Loaded:
     which is gone left behind."""
 
     @property
+    def longest(self) -> timedelta:
+        """How long a call by the campaign's agent can last."""
+        return longest_of(self.agent)
+
+    @property
     def to_dial(self) -> int:
         """Contacts that are to be called, now or later."""
         return sum(self.counts.get(state, 0) for state in DIALABLE)
@@ -60,6 +73,7 @@ class Run(AsyncIterator[DialerEvent]):
         loaded: The campaign, once it was loaded.
         finish: How the run ended, once it has.
         counts: Contacts by state at the end.
+        stop_reason: Why it was stopped, if it was.
     """
 
     def __init__(
@@ -74,17 +88,21 @@ class Run(AsyncIterator[DialerEvent]):
         self._room = asyncio.Event()
         self._left = False
         self._raised = False
-        self._stop_reason: str | None = None
+        self.stop_reason: str | None = None
         self.loaded: Loaded | None = None
         self.finish: Finish | None = None
         self.counts: Mapping[ContactState, int] = {}
 
     def stop(self, reason: str = "stopped") -> None:
         """Dial nobody more. What is in flight settles; then the run ends as interrupted."""
-        if self._stop_reason is None:
-            self._stop_reason = reason
+        if self.stop_reason is None:
+            self.stop_reason = reason
         if self._runner is not None:
-            self._runner.stop(self._stop_reason)
+            self._runner.stop(self.stop_reason)
+
+    def spent(self) -> Spent | None:
+        """What the campaign has spent by now; `None` before it dials."""
+        return None if self._runner is None else self._runner.spent()
 
     async def aclose(self) -> None:
         """Stop, and give what is in flight the client's `grace_period` to settle.
@@ -158,8 +176,8 @@ class Run(AsyncIterator[DialerEvent]):
     def begin(self, runner: Runner) -> None:
         """Take note of who dials, and stop it at once where that was asked for already."""
         self._runner = runner
-        if self._stop_reason is not None:
-            runner.stop(self._stop_reason)
+        if self.stop_reason is not None:
+            runner.stop(self.stop_reason)
 
 
 async def see_out(runs: Sequence[Run], *, grace_period: float) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import enum
 import itertools
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ from hamsa_async._masking import mask_text
 from hamsa_async._pull import Pull, see_through
 from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.breaker import Breaker
+from hamsa_async.dialer.budget import Refusal, Spending, Spent
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
@@ -29,6 +31,7 @@ from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import CallEnd, Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
+    LONGEST_CALL,
     MAY_HAVE_RUNG,
     Asked,
     AttemptState,
@@ -37,9 +40,10 @@ from hamsa_async.dialer.machine import (
     ends_campaign,
     happening_after,
 )
-from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer
+from hamsa_async.dialer.observer import LEEWAY, Observer
 from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
+from hamsa_async.dialer.spending import recount
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
 from hamsa_async.models import Call, CallRequest, WebhookAuth
 
@@ -49,8 +53,16 @@ CALLS_OPEN: Final = "calls_open"
 DOUBTS_OPEN: Final = "unknown"
 """The same, when only doubts are outstanding that may still be settled."""
 
+LIST_UNREADABLE: Final = "list_unreadable"
+"""Why a run ends when the list of calls cannot be read, and nothing is left but to look."""
+
+GIVE_UP_LOOKING_AFTER: Final = timedelta(minutes=30)
+"""How long a run tries to read the list when nothing is left but to look."""
+
 _READ_AHEAD: Final = 200  # contacts read at once
 _REASON_LIMIT: Final = 200
+_CODE: Final = re.compile(r"[A-Za-z][\w.-]{0,59}", re.ASCII)
+_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LISTEN_EVERY: Final = 0.5  # seconds; whoever pauses a campaign wants to see it paused
 _LOOK_AT_CLOCK: Final = 1.0  # seconds; the wall clock may be set, and a laptop may sleep
 
@@ -78,6 +90,8 @@ class Finish:
     reason: str | None = None
     next_at: datetime | None = None
     """When the first contact is due that waits, for `NOTHING_NOW`."""
+    by_budget: bool = False
+    """Whether a budget is what ended it."""
 
 
 class _HeldBackError(Exception):
@@ -111,6 +125,7 @@ class _Dial:
     worker: "asyncio.Task[Any]"
     is_probe: bool
     step: _Step = _Step.TAKEN
+    intended_at: datetime | None = None
     sent_home: bool = False
 
     def send_home(self) -> None:
@@ -181,7 +196,7 @@ class Runner:
         self._reconciler = reconciler
         self._inbox = inbox
         self._webhook_auth = webhook_auth
-        self._calls = 0
+        self._spending = Spending(campaign.budget)
         self._breaker = Breaker()
         observer.changed = reconciler.changed = self._settled.set
         observer.ended = self._ended
@@ -194,6 +209,10 @@ class Runner:
         self._finish: Finish | None = None
         self._source = self._candidates()
         self._pull = Pull(self._source, self._dial, workers=campaign.concurrency)
+
+    def spent(self) -> Spent:
+        """What the campaign has spent by now."""
+        return self._spending.spent(self._clock())
 
     def stop(self, reason: str) -> None:
         """Dial nobody more; what is in flight settles. The run ends as interrupted."""
@@ -211,7 +230,7 @@ class Runner:
         """
         await self._observer.begin()
         await self._reconciler.begin()
-        self._calls = await self._journal.calls_made(self._id)
+        await self._recount()
         async with contextlib.aclosing(self._source):
             watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
             try:
@@ -269,6 +288,7 @@ class Runner:
         self._breaker.found(attempt_id)
 
     def _ended(self, attempt_id: str, end: CallEnd) -> None:
+        self._spending.ended(attempt_id, end.outcome, end.cost, end.duration)
         self._breaker.ended(attempt_id, end.outcome, end.duration)
         self._heed_breaker()
 
@@ -318,6 +338,7 @@ class Runner:
                 await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
+                await self._until_affordable(candidate)
                 found = True
                 yield candidate
             if at_end:
@@ -334,7 +355,7 @@ class Runner:
             return True
         following = await self._journal.next_due(self._id, freed_by_time=self._wait)
         if self._wait and (following is not None or self._outstanding):
-            await self._until(following)
+            await self._until(*(following or (None, self._outstanding)))
             return True
         # Those that do not wait have at least looked at what was open from before.
         await self._observer.looked.wait()
@@ -361,13 +382,18 @@ class Runner:
             return CALLS_OPEN
         return DOUBTS_OPEN if self._reconciler.unknown else None
 
-    async def _until(self, following: tuple[datetime, str] | None) -> None:
+    async def _until(self, moment: datetime | None, reason: str | None) -> None:
         """Wait for a contact's time to come, for a call to end or for a doubt to be settled."""
-        moment, reason = following or (None, self._outstanding)
         if moment is None or moment > self._clock():
             until = None if moment is None else moment.isoformat()
             await self._tell_waiting({"until": until, "reason": reason})
+        await self._until_news(moment)
+
+    async def _until_news(self, moment: datetime | None) -> None:
+        """Wait until something was settled, or for a moment."""
         while not self._settled.is_set():
+            if moment is None:
+                await self._give_up_looking()
             pause = _LOOK_AT_CLOCK
             if moment is not None:
                 pause = min(pause, (moment - self._clock()).total_seconds())
@@ -376,6 +402,19 @@ class Runner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._settled.wait()
+
+    async def _give_up_looking(self) -> None:
+        """End a run that waits for what it cannot see; another one goes on when it can be seen."""
+        watch = self._observer if self._observer.live else self._reconciler
+        if watch.blind_since is None or watch.looked_at is None:
+            return
+        until = watch.blind_since + GIVE_UP_LOOKING_AFTER
+        # By the last look, not by the clock: a machine that was asleep looks once more.
+        if watch.looked_at < until:
+            await self._tell_waiting({"until": until.isoformat(), "reason": LIST_UNREADABLE})
+        else:
+            self._end(Finish(ending=Ending.NOTHING_NOW, reason=LIST_UNREADABLE))
+            await asyncio.sleep(0)  # we are cancelled here
 
     async def _tell_waiting(self, why: Mapping[str, Any]) -> None:
         if why != self._told_waiting:
@@ -391,15 +430,59 @@ class Runner:
         await self._settled.wait()
 
     async def _until_room(self) -> None:
-        """Keep to the number of calls that may be live at once, and to that of all calls."""
+        """Keep to the number of calls that may be live at once."""
         most = self._campaign.live_calls
         while most is not None and self._observer.live + len(self._in_hand) >= most:
-            await self._until_settled()
-        most = self._campaign.max_calls
-        while most is not None and self._calls + len(self._in_hand) >= most:
-            if not self._in_hand:
-                self._end(Finish(ending=Ending.HALTED, reason=f"max_calls: {most} were made"))
-            await self._until_settled()
+            self._settled.clear()
+            await (self._settled.wait() if self._in_hand else self._until_news(None))
+
+    async def _until_affordable(self, candidate: Candidate) -> None:
+        """Keep to the budget, by the journal's own count before anybody waits or ends."""
+        while self._refusal(candidate) is not None:
+            self._settled.clear()
+            if self._in_hand:
+                await self._settled.wait()
+                continue
+            # Nobody is in hand, so what is read cannot have grown meanwhile.
+            await self._recount()
+            refusal = self._refusal(candidate)
+            if refusal is not None:
+                await self._heed(refusal)
+
+    def _refusal(self, candidate: Candidate) -> Refusal | None:
+        longest, in_hand = self._longest_of(candidate), len(self._in_hand)
+        return self._spending.refusal(longest, self._clock(), in_hand=in_hand)
+
+    async def _recount(self) -> None:
+        """Take the journal's word for what was spent: other processes settle doubts, too."""
+        await recount(self._spending, self._journal, self._id, self._clock())
+
+    async def _heed(self, refusal: Refusal) -> None:
+        """One more call does not fit: wait, where that can change it, or end the run."""
+        if refusal.freed_by_ends and self._outstanding is None:
+            # Another process may have found a call meanwhile.
+            await self._observer.begin()
+        passes = refusal.until is not None or (
+            refusal.freed_by_ends and self._outstanding is not None
+        )
+        if passes and self._wait:
+            await self._until(refusal.until, refusal.budget)
+            return
+        if passes:
+            # Those that do not wait have at least looked at what was open from before.
+            await self._observer.looked.wait()
+            await self._reconciler.looked.wait()
+            if self._settled.is_set():
+                return
+        self._end(
+            Finish(
+                ending=Ending.NOTHING_NOW if passes else Ending.HALTED,
+                reason=refusal.reason,
+                next_at=refusal.until,
+                by_budget=True,
+            )
+        )
+        await self._until_settled()
 
     async def _until_reachable(self) -> None:
         """While the host is unreachable let one through now and then, and nobody else."""
@@ -424,6 +507,7 @@ class Runner:
             is_probe=self._host.unreachable,
         )
         self._in_hand[candidate.id] = dial
+        self._spending.take(dial.attempt_id, self._longest_of(candidate))
         try:
             await self._attempt(dial)
         except asyncio.CancelledError:
@@ -435,6 +519,8 @@ class Runner:
             raise
         finally:
             del self._in_hand[candidate.id]
+            if dial.step is not _Step.SETTLING:
+                self._spending.leave(dial.attempt_id)
             self._settled.set()
 
     async def _attempt(self, dial: _Dial) -> None:
@@ -481,6 +567,7 @@ class Runner:
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
         dial.step = _Step.INTENDED
+        dial.intended_at = answer.at
         self._tell(answer)
         if dial.is_probe:
             self._host.probing()
@@ -523,7 +610,7 @@ class Runner:
         )
 
     def _placed(self, dial: _Dial, call: Call) -> Settlement:
-        longest = self._longest if dial.candidate.agent_id is None else LONGEST_CALL
+        longest = self._longest_of(dial.candidate)
         return Settlement(
             state=AttemptState.PLACED,
             happening=Happening.PLACED,
@@ -532,9 +619,15 @@ class Runner:
             ends_by=self._clock() + longest + LEEWAY,
         )
 
+    def _longest_of(self, candidate: Candidate) -> timedelta:
+        return self._longest if candidate.agent_id is None else LONGEST_CALL
+
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
-        self._calls += end.state in MAY_HAVE_RUNG
+        if end.state in MAY_HAVE_RUNG:
+            self._spending.made(dial.intended_at or self._clock())
+        else:
+            self._spending.leave(dial.attempt_id)
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
         if end.state is AttemptState.UNKNOWN:
             self._reconciler.lost()
@@ -582,9 +675,20 @@ def settlement_of(error: HamsaError, *, own_agent: bool) -> Settlement:
         happening=happening,
         call_id=getattr(error, "call_id", None),
         status=error.status,
-        reason=_words(error),
+        reason=code_of(error),
+        detail=_words(error),
         server_ahead=getattr(error, "server_ahead", None),
     )
+
+
+def code_of(error: HamsaError) -> str:
+    """An error as a short code that stays: the API's own, its status, or what it is here."""
+    key = error.message_key or ""
+    if _CODE.fullmatch(key) and mask_text(key) == key:
+        return key
+    if error.status is not None:
+        return f"http_{error.status}"
+    return _CAPITAL.sub("_", type(error).__name__.removesuffix("Error")).lower()
 
 
 def _words(error: HamsaError) -> str:

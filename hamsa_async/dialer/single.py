@@ -25,10 +25,11 @@ from hamsa_async.dialer.journal.records import Barred, Candidate, OpenCall, Sett
 from hamsa_async.dialer.machine import (
     ATTEMPT_AFTER,
     HAPPENING_AFTER,
+    LONGEST_CALL,
     AttemptState,
     Happening,
 )
-from hamsa_async.dialer.observer import LEEWAY, LONGEST_CALL, Observer, end_of
+from hamsa_async.dialer.observer import LEEWAY, Observer, end_of
 from hamsa_async.dialer.others import look_for_others
 from hamsa_async.dialer.runner import AttemptIds, lost, settlement_of, utc_now
 from hamsa_async.errors import (

@@ -75,14 +75,14 @@ def test_plan_for_people(command: Any, contacts: Any) -> None:
     """Who, how many today, when it ends, what it costs at the most, and bars over the hours."""
     path = contacts([f"+97150{1_000_000 + at}" for at in range(5000)])
     done = command(
-        *("campaign", "plan", path, *PACK, *FROM, "--price", "0.25", "--call-length", "60"),
-        *("--live-calls", "none"),
+        *("campaign", "plan", path, *PACK, *FROM, "--call-length", "60"),
+        *("--live-calls", "none", "--price-per-minute", "0.25"),
         *("--at", "2026-12-01T16:58:00+04:00"),
     ).ends(0)
     assert "5000 of 5000 rows" in done.out
     assert "fit today       3601" in done.out
     assert "last call       2026-12-02 09:23:18 +0400" in done.out
-    assert "cost ceiling    1250.00" in done.out
+    assert "cost ceiling    12500.00: 5000 calls of 600 s at the longest, 2.50 each" in done.out
     assert "about 60 at once" in done.out
     assert "2026-12-01 17:00 ████████████████████████████████████████ 3481" in done.out
     assert "2026-12-02 09:00 " in done.out
@@ -114,7 +114,7 @@ def test_several_packs_and_one_of_ones_own(command: Any, contacts: Any, tmp_path
         (("--policy", "none", "--rate", "0"), "--rate"),
         (("--policy", "none", "--call-length", "0"), "--call-length"),
         (("--policy", "none", "--live-calls", "0"), "--live-calls"),
-        (("--policy", "none", "--price", "-1"), "--price"),
+        (("--policy", "none", "--price-per-minute", "-1"), "price_per_minute"),
     ],
 )
 def test_plans_that_cannot_be_made(

@@ -2,7 +2,10 @@
 
 import re
 import signal
+from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 SECRET = {"HAMSA_WEBHOOK_SECRET": "s" * 40}
 
@@ -66,6 +69,73 @@ def test_a_budget(dial: Any, contacts: Any) -> None:
     assert len(dial.server.rings()) == 2
     dial.resume().ends(0)
     assert dial.counts() == {"done": 6}
+
+
+def test_a_budget_of_money(dial: Any, contacts: Any, dial_at: Any, lasting: Any) -> None:
+    """What is spent is shown while it runs, at its end, and by `status`; open calls at most."""
+    dial = dial_at(lasting)
+    money = ("--max-cost", "10.50", "--price-per-minute", "0.70")
+    done = dial.run(contacts(6), *money, "--no-wait", "--json").ends(7)
+    assert len(dial.server.rings()) == 3
+    assert "spent: 3 calls; cost 0, at most 10.50 of 10.50" in done.err
+    assert "nothing to do now (max_cost: up to 10.50 of 10.50 is spent, and a call can" in done.err
+    assert "run --name eid again to go on" in done.err
+    status = dial.status()
+    assert status["spent"] == done.document["spent"]
+    assert status["spent"] == {
+        "calls": 3,
+        "calls_today": None,
+        "cost": "0",
+        "cost_at_most": "10.50",
+    }
+    assert status["budget"]["max_cost"] == "10.50"
+    shown = dial.command("campaign", "status", "eid", "--journal", dial.journal).ends(0)
+    assert "spent: 3 calls; cost 0, at most 10.50 of 10.50" in shown.out
+    # Not one more: a resumed run has the same life, and a budget that can never do says so.
+    dial.resume(*money, "--no-wait").ends(7)
+    halted = dial.resume("--max-cost", "3", "--price-per-minute", "0.70").ends(5)
+    assert (
+        "halted: max_cost: up to 10.50 of 3 is spent, and a call can cost 3.50" in halted.complaint
+    )
+    assert len(dial.server.rings()) == 3
+
+
+def test_a_budget_of_calls_a_day(dial: Any, contacts: Any, tools: Any) -> None:
+    """The run says until when it waits, and in whose day; without waiting it ends with 7."""
+    # A zone in which it is about noon, whenever this runs.
+    offset = datetime.now(UTC).hour - 12
+    zone = f"Etc/GMT{offset:+d}"
+    day = ("--max-calls-per-day", 2, "--budget-zone", zone)
+    done = dial.run(contacts(6), *day, "--no-wait").ends(7)
+    assert len(dial.server.rings()) == 2
+    assert f"(max_calls_per_day: 2 were made today in {zone}); next at" in done.complaint
+    assert f" {offset % 24:02}:00:00 UTC" in done.complaint
+    run = dial.start(contacts(6), *day)
+    lines = iter(run.stderr.readline, "")
+    assert any("waiting until" in line and "max_calls_per_day" in line for line in lines)
+    assert dial.status()["spent"]["calls_today"] == 2
+    run.send_signal(signal.SIGTERM)
+    tools.finished(run).ends(130)
+    assert len(dial.server.rings()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--max-calls-per-day", 5), "--budget-zone"),
+        (("--max-calls-per-day", 5, "--budget-zone", "local"), "budget_zone"),
+        (("--budget-zone", "Asia/Dubai"), "--max-calls-per-day"),
+        (("--max-cost", 5), "--price-per-minute"),
+        (("--max-cost", "much", "--price-per-minute", 1), "max_cost must be an amount"),
+        (("--price-per-minute", 0), "price_per_minute must be an amount"),
+    ],
+)
+def test_budgets_that_cannot_be_kept(
+    nobody: Any, contacts: Any, options: tuple[Any, ...], words: str
+) -> None:
+    """Each is refused in one line, before anything is opened."""
+    assert words in nobody.run(contacts(2), *options).ends(2).complaint
+    assert not nobody.journal.exists()
 
 
 def test_a_breaker(dial: Any, contacts: Any) -> None:

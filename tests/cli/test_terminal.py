@@ -51,6 +51,20 @@ def test_yes(dial: Any, contacts: Any, ask: Any) -> None:
     assert len(dial.server.rings()) == 3
 
 
+def test_the_question_says_what_it_can_cost(dial: Any, contacts: Any, ask: Any) -> None:
+    """With a price the question says what the calls cost at the most, and what was spent."""
+    day = ("--max-calls-per-day", 9, "--budget-zone", "Asia/Dubai")
+    money = ("--max-cost", "40", "--price-per-minute", "0.70")
+    shown = ask(contacts(3), *day, *money, columns=200)
+    question = plain(shown.expect("[y/N]"))
+    assert "spent          0 calls; 0 of 9 today (Asia/Dubai); cost 0 of 40" in question
+    assert "cost ceiling   10.50: 3 calls of 300 s at the longest, 3.50 each" in question
+    shown.type("y\n")
+    code, text = shown.to_the_end()
+    assert code == 0
+    assert "(Asia/Dubai); cost 0.00 of 40" in plain(text)
+
+
 def test_the_question_says_who_is_not_called(dial: Any, contacts: Any, terminal: Any) -> None:
     """What the rules make of the list stands above the question."""
     path = contacts("phone\n+966501234567\n")

@@ -5,6 +5,7 @@ import json
 import random
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ async def start(world: Any) -> Any:
     started: list[asyncio.subprocess.Process] = []
 
     async def start(
-        name: str, *, first: int = 0, count: int, concurrency: int
+        name: str, *, first: int = 0, count: int, concurrency: int, **settings: Any
     ) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(SCRIPT),
             *(world.fake.base_url, str(world.path), name),
             *map(str, (first, count, concurrency)),
+            json.dumps(settings),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -78,6 +80,36 @@ async def test_killed_again_and_again(world: Any, start: Start) -> None:
     assert set(counts) <= {"placed", "unknown"}
     assert counts.get("unknown", 0) <= concurrency * kills
     await world.judge(contacts)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"max_calls": 40},
+        # In a zone in which it is about noon, whenever this runs.
+        {"max_calls_per_day": 40, "budget_zone": f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"},
+        # A call of the fake's agent lasts five minutes at the most, and these last ten.
+        {"max_cost": "20", "price_per_minute": "0.1"},
+    ],
+    ids=["calls", "calls a day", "cost"],
+)
+async def test_a_budget_outlives_kills(world: Any, start: Start, budget: dict[str, Any]) -> None:
+    """What a killed process may have spent is spent: no more phones ring than were allowed."""
+    world.fake.latency = (0.01, 0.03)
+    settings: dict[str, Any] = {"count": 200, "concurrency": 8, "breaker": False, **budget}
+    dice = random.Random(5)
+    for _ in range(3):
+        process = await start("eid", **settings)
+        await rings(world, len(world.fake.ledger.rings) + dice.randrange(2, 12), process)
+        process.kill()
+        await process.wait()
+    ending, reason, counts = await finish(await start("eid", **settings))
+    assert ending in {Ending.HALTED, Ending.NOTHING_NOW}
+    assert next(iter(budget)) in reason
+    assert 40 - 3 * 8 <= len(world.fake.ledger.rings) <= 40
+    assert counts["placed"] + counts.get("unknown", 0) == 40
+    await world.judge(200)
 
 
 @pytest.mark.crash

@@ -3,10 +3,10 @@
 import asyncio
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hamsa_async.dialer import SqliteJournal
+from hamsa_async.dialer import Budget, SqliteJournal
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.journal.records import Identity, Settlement
 from hamsa_async.dialer.journal.schema import SCHEMA_VERSION
@@ -51,7 +51,9 @@ async def main(path: Path) -> None:
         await journal.stage(record.id, ROWS, first=True)
         await journal.staged(record.id)
         await journal.take_over(record.id, SETTINGS)
-        run, _ = await journal.begin_run(record.id)
+        run, _ = await journal.begin_run(
+            record.id, budget=Budget(max_calls=900).as_json(), longest=timedelta(minutes=5)
+        )
         candidates = await journal.pending(record.id, after=0, limit=9)
         for number, candidate in enumerate(candidates[:5]):
             await journal.intend(record.id, candidate, f"att_{number}")

@@ -90,8 +90,8 @@ _SETTLE_ATTEMPT: Final = (
     f" WHERE id = ? AND state = '{AttemptState.INTENDED}'"
 )
 _SETTLE_CONTACT: Final = (
-    "UPDATE contacts SET state = ?, reason = ?, call_id = coalesce(?, call_id), due_at = ?,"
-    f" attempts = attempts + ? WHERE id = ? AND state = '{ContactState.DIALING}'"
+    "UPDATE contacts SET state = ?, reason = ?, detail = ?, call_id = coalesce(?, call_id),"
+    f" due_at = ?, attempts = attempts + ? WHERE id = ? AND state = '{ContactState.DIALING}'"
 )
 _IS_SUPPRESSED: Final = "SELECT 1 FROM suppressed WHERE phone_number = ?"
 _WHOSE: Final = (
@@ -330,6 +330,7 @@ class Scribe:
             (
                 move(ContactState.DIALING, happening).value,
                 None if returned else end.reason,
+                None if returned else end.detail,
                 end.call_id,
                 now if again else None,
                 end.state in COUNTED_ATTEMPTS and not returned,
@@ -345,6 +346,7 @@ class Scribe:
             "call_id": end.call_id,
             "status": end.status,
             "reason": end.reason,
+            "detail": end.detail,
             "again": again or None,
         }
         return self.event(

@@ -60,7 +60,9 @@ _CONTACT: Final = (
     "SELECT c.id, c.row, c.state, c.outcome FROM attempts AS a"
     " JOIN contacts AS c ON c.id = a.contact WHERE a.id = ?"
 )
-_MOVE: Final = "UPDATE contacts SET state = ?, reason = ?, due_at = ?, call_id = ? WHERE id = ?"
+_MOVE: Final = (
+    "UPDATE contacts SET state = ?, reason = ?, detail = NULL, due_at = ?, call_id = ? WHERE id = ?"
+)
 
 _HAPPENINGS: Final[Mapping[AttemptState, Happening]] = {
     AttemptState.PLACED: Happening.FOUND,

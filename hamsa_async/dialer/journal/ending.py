@@ -47,7 +47,10 @@ _SAME_ENDS: Final = (
     "SELECT count(*) FROM attempts WHERE phone_number = ? AND contact = ? AND outcome = ?"
     f" AND state = '{AttemptState.ENDED}'"
 )
-_MOVE: Final = "UPDATE contacts SET state = ?, outcome = ?, due_at = ?, reason = NULL WHERE id = ?"
+_MOVE: Final = (
+    "UPDATE contacts SET state = ?, outcome = ?, due_at = ?, reason = NULL, detail = NULL"
+    " WHERE id = ?"
+)
 _EVENT: Final = (
     "INSERT INTO events (at, kind, campaign, contact, attempt, data) VALUES (?, ?, ?, ?, ?, ?)"
 )

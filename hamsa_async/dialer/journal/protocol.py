@@ -4,11 +4,12 @@ Every write is durable when it returns: after a crash at any point it is still t
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from hamsa_async.dialer.api import WebhookDelivery
+from hamsa_async.dialer.budget import CallsMade
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.records import (
@@ -102,8 +103,20 @@ class Journal(Protocol):
         Only the campaign's one dialer may ask for it, while it dials nobody.
         """
 
-    async def begin_run(self, campaign: int) -> tuple[int, DialerEvent]:
-        """Write down that this process begins to dial; gives the run's id."""
+    async def begin_run(
+        self,
+        campaign: int,
+        *,
+        budget: Mapping[str, Any] | None = None,
+        longest: timedelta | None = None,
+    ) -> tuple[int, DialerEvent]:
+        """Write down that this process begins to dial; gives the run's id.
+
+        Args:
+            campaign: The campaign.
+            budget: What it may spend, as JSON.
+            longest: How long a call by its agent can last.
+        """
 
     async def end_run(
         self, run: int, campaign: int, ending: str, reason: str | None
@@ -308,8 +321,16 @@ class Journal(Protocol):
     async def owner_of(self, call_id: str) -> str | None:
         """The attempt of any campaign that a call belongs to."""
 
-    async def calls_made(self, campaign: int) -> int:
-        """How many attempts of a campaign became a call, or may have."""
+    async def calls_made(
+        self, campaign: int, *, since: datetime | None = None, costs: bool = False
+    ) -> CallsMade:
+        """The attempts of a campaign that became a call, or may have.
+
+        Args:
+            campaign: The campaign.
+            since: From when on they are counted apart, too.
+            costs: Whether to give what is known of their costs, which reads every one of them.
+        """
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         """Contacts by state; they add up to the rows of the list."""

@@ -41,6 +41,8 @@ class RunRecord:
     ended_at: datetime | None
     ending: str | None
     reason: str | None
+    budget: Mapping[str, Any] | None = None
+    """What it may spend, as JSON; `None` where a version wrote it that did not say."""
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +96,9 @@ class Settlement:
     call_id: str | None = None
     status: int | None = None
     reason: str | None = None
-    """A short code or the API's own words, masked."""
+    """A short code."""
+    detail: str | None = None
+    """The same as a sentence, masked."""
     placed_at: datetime | None = None
     """When the call was placed, as the server says."""
     ends_by: datetime | None = None
@@ -129,6 +133,7 @@ class AttemptRow:
     call_id: str | None
     outcome: str | None
     cost: float | None
+    duration: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from hamsa_async.dialer.journal.budget_tables import COLUMNS as BUDGET
 from hamsa_async.dialer.journal.others_tables import OTHERS
 from hamsa_async.dialer.journal.rules_tables import TABLES
 from hamsa_async.dialer.journal.sql import transaction
@@ -171,7 +172,7 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
         BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
     """,
-    4: OTHERS,
+    4: BUDGET + OTHERS,
 }
 """Each version's step, from the one before it. A released step is never edited, so its states
 are written out."""

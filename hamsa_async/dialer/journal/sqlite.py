@@ -12,11 +12,12 @@ import os
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from hamsa_async.dialer.api import WebhookDelivery
+from hamsa_async.dialer.budget import CallsMade
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.claims import CampaignLocks, SingleCallLocks
@@ -48,6 +49,7 @@ from hamsa_async.dialer.journal.records import (
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
+from hamsa_async.dialer.journal.spending import calls_made
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.suppression import Suppressions
 from hamsa_async.dialer.journal.thread import ThreadedConnection, opened
@@ -117,7 +119,7 @@ _REPORT: Final = (
 )
 _ATTEMPTS: Final = (
     "SELECT a.id, c.row, a.phone_number, a.state, a.intended_at, a.ended_at, a.call_id, a.outcome,"
-    " k.cost FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
+    " k.cost, k.duration FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
     " LEFT JOIN calls AS k ON k.id = a.call_id"
     " WHERE a.campaign = ? AND a.id > ? ORDER BY a.id LIMIT ?"
 )
@@ -340,13 +342,22 @@ class SqliteJournal:
         scribe = self._scribe(campaign)
         return await self._writer.write(lambda connection: scribe.recover(connection, now))
 
-    async def begin_run(self, campaign: int) -> tuple[int, DialerEvent]:
+    async def begin_run(
+        self,
+        campaign: int,
+        *,
+        budget: Mapping[str, Any] | None = None,
+        longest: timedelta | None = None,
+    ) -> tuple[int, DialerEvent]:
         pid, host = os.getpid(), socket.gethostname()
+        allowed = None if budget is None else _json(budget)
+        lasts = None if longest is None else longest // timedelta(milliseconds=1)
 
         def write(connection: sqlite3.Connection) -> tuple[int, DialerEvent]:
             run = connection.execute(
-                "INSERT INTO runs (campaign, pid, host, began_at) VALUES (?, ?, ?, ?)",
-                (campaign, pid, host, to_millis(self._clock())),
+                "INSERT INTO runs (campaign, pid, host, began_at, budget, longest)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (campaign, pid, host, to_millis(self._clock()), allowed, lasts),
             ).lastrowid
             assert run is not None
             data = {"pid": pid, "host": host}
@@ -369,13 +380,13 @@ class SqliteJournal:
 
     async def last_run(self, campaign: int) -> RunRecord | None:
         found = await self._one(
-            "SELECT pid, host, began_at, ended_at, ending, reason FROM runs WHERE campaign = ?"
-            " ORDER BY id DESC LIMIT 1",
+            "SELECT pid, host, began_at, ended_at, ending, reason, budget FROM runs"
+            " WHERE campaign = ? ORDER BY id DESC LIMIT 1",
             campaign,
         )
         if found is None:
             return None
-        pid, host, began_at, ended_at, ending, reason = found
+        pid, host, began_at, ended_at, ending, reason, budget = found
         return RunRecord(
             pid=pid,
             host=host,
@@ -383,6 +394,7 @@ class SqliteJournal:
             ended_at=_moment(ended_at),
             ending=ending,
             reason=reason,
+            budget=None if budget is None else json.loads(budget),
         )
 
     # -- dialing
@@ -640,13 +652,12 @@ class SqliteJournal:
         found = await self._one("SELECT id FROM attempts WHERE call_id = ?", call_id)
         return None if found is None else str(found[0])
 
-    async def calls_made(self, campaign: int) -> int:
-        found = await self._one(
-            "SELECT count(*) FROM attempts WHERE campaign = ?"
-            f" AND state IN ({quoted(MAY_HAVE_RUNG)})",
-            campaign,
+    async def calls_made(
+        self, campaign: int, *, since: datetime | None = None, costs: bool = False
+    ) -> CallsMade:
+        return await self._reader.run(
+            lambda connection: calls_made(connection, campaign, since, costs=costs)
         )
-        return int(found[0])
 
     async def counts(self, campaign: int) -> Mapping[ContactState, int]:
         found = await self._reader.fetch(
@@ -760,7 +771,8 @@ def _report_row(row: tuple[Any, ...]) -> ReportRow:
 
 
 def _attempt_row(row: tuple[Any, ...]) -> AttemptRow:
-    attempt, place, phone_number, state, intended_at, ended_at, call_id, outcome, cost = row
+    attempt, place, phone_number, state, intended_at, ended_at, call_id, outcome, *costs = row
+    cost, duration = costs
     return AttemptRow(
         attempt_id=attempt,
         row=place,
@@ -771,6 +783,7 @@ def _attempt_row(row: tuple[Any, ...]) -> AttemptRow:
         call_id=call_id,
         outcome=outcome,
         cost=cost,
+        duration=duration,
     )
 
 

@@ -3,6 +3,7 @@
 from hamsa_async.dialer.policy.hours import HORIZON, LAST_START
 from hamsa_async.dialer.policy.judging import (
     NOTHING_KNOWN,
+    TIMING_RULES,
     Finding,
     History,
     Judgement,
@@ -19,6 +20,7 @@ __all__ = [
     "LAST_START",
     "NOTHING_KNOWN",
     "PACKS",
+    "TIMING_RULES",
     "Finding",
     "History",
     "Judgement",

@@ -5,13 +5,13 @@ own: then, where that may be one of several, of each of them.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 import attrs
 
-from hamsa_async.dialer.clocks import clock_of
+from hamsa_async.dialer.clocks import clock_of, midnight
 
 Unit: TypeAlias = Literal["day", "week", "month", "days", "hours"]
 
@@ -85,7 +85,7 @@ def _free_in(zone: ZoneInfo, cap: Cap, calls: Sequence[datetime], now: datetime)
     decisive = calls[-cap.calls].astimezone(zone).date()
     today = now.astimezone(zone).date()
     free = _first_date_after(decisive, cap)
-    return None if free <= today else _midnight(free, zone)
+    return None if free <= today else midnight(free, zone)
 
 
 def _first_date_after(decisive: date, cap: Cap) -> date:
@@ -95,8 +95,3 @@ def _first_date_after(decisive: date, cap: Cap) -> date:
     if cap.unit == "month":
         return (decisive.replace(day=1) + timedelta(days=32)).replace(day=1)
     return decisive + timedelta(days=cap.count if cap.unit == "days" else 1)
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a date, also where clocks are put forward at midnight."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)

@@ -32,6 +32,9 @@ FINAL_RULES: Final = frozenset(
 )
 """The codes of packs' rules that say *never*: another policy may say otherwise."""
 
+TIMING_RULES: Final = frozenset({"minimum gap", "caps", "gap between calls", "hours"})
+"""The rules, by what they are about, that ask for moments alone: they can be judged again later."""
+
 _MOST_STEPS: Final = 1_000
 
 
