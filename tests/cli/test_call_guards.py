@@ -149,10 +149,10 @@ def test_campaign_whose_run_was_killed(dial: Any, tools: Any, contacts: Any) -> 
 
 def test_judged_again_at_each_try(dial: Any, call: Any, tools: Any) -> None:
     """While a call waits for its turn the number is put on the do-not-call list."""
-    dial.server.fail({"next": [{"fault": "rate_limited", "retry_after": "3"}]})
+    dial.server.fail({"next": [{"fault": "rate_limited", "retry_after": "5"}]})
     run = dial.command.start(*typed(dial))
     tools.until(lambda: dial.counts(SINGLE) == {"pending": 1}, run)
-    dial.command("dnc", "add", NUMBER, "--journal", dial.journal).ends(0)
+    dial._read(lambda journal: journal.suppressions.add([NUMBER]))
     assert "do-not-call" in tools.finished(run).ends(2).complaint
     assert dial.server.rings() == []
     assert dial.counts(SINGLE) == {"skipped": 1}

@@ -113,6 +113,13 @@ def at_ease() -> Iterator[None]:
         yield
 
 
+def told(call: ModelledCall, event: str, *, echoes: bool) -> bytes:
+    """What Hamsa says of a call, with or without what it was placed with."""
+    result = {"outcomeResult": {"_hamsa_reference": call.reference}} if echoes else {}
+    body = {"eventType": event, "callId": call.id, "data": {"data": result}}
+    return json.dumps(body).encode()
+
+
 class DialerMachine(RuleBasedStateMachine):
     """Two campaigns, whose lists overlap, and single calls, on one journal."""
 
@@ -315,7 +322,8 @@ class DialerMachine(RuleBasedStateMachine):
     # -- what happens
 
     @initialize(
-        delivery=st.sampled_from(["at_most_once", "reconciled"]), has_webhooks=st.booleans()
+        delivery=st.sampled_from(["at_most_once", "reconciled"]),
+        has_webhooks=st.sampled_from([True, True, False]),
     )
     def begin(self, delivery: str, has_webhooks: bool) -> None:
         self.delivery, self.has_webhooks = delivery, has_webhooks
@@ -358,6 +366,17 @@ class DialerMachine(RuleBasedStateMachine):
             name = sorted(self.running)[which % len(self.running)]
             dialing = self.running.pop(name)
             dialing.process.die(self.loop, dialing.task)
+
+    @precondition(lambda self: self.running)
+    @rule(which=st.integers(0, 1), seconds=st.sampled_from([0, 0.003, 0.01, 0.03, 0.05]))
+    def leave(self, which: int, seconds: float) -> None:
+        """A process is cancelled at whatever it does, and may still write down what is proven."""
+        self.pass_time(seconds)
+        if self.running:
+            name = sorted(self.running)[which % len(self.running)]
+            dialing = self.running.pop(name)
+            dialing.task.cancel()
+            self.loop.run_until_complete(asyncio.wait([dialing.task]))
 
     @rule(fault=st.sampled_from(sorted(FAULTS)), count=st.integers(1, 3))
     def fail(self, fault: str, count: int) -> None:
@@ -403,10 +422,7 @@ class DialerMachine(RuleBasedStateMachine):
         secret = SECRETS.auth_for(str(shown)).auth_secret
         if proof == "nobody's":
             secret = f"{call.reference}.{'A' * 32}"
-        told: dict[str, Any] = {"eventType": event, "callId": call.id, "data": {"data": {}}}
-        if echoes:
-            told["data"]["data"] = {"outcomeResult": {"_hamsa_reference": call.reference}}
-        status = self.do(self.deliver(json.dumps(told).encode(), secret, times))
+        status = self.do(self.deliver(told(call, event, echoes=echoes), secret, times))
         assert status == (401 if proof == "nobody's" else status)
         assert status in {200, 401}
 
@@ -581,6 +597,12 @@ class DialerMachine(RuleBasedStateMachine):
             self.slept += timedelta(minutes=30)
             for name in (*LISTS, SINGLE_CALLS):
                 self.briefly(self.settle(name))
+        for call in self.server.calls.values():  # as late as can be, and after the end
+            if call.has_webhook and call.reference is not None:
+                secret = SECRETS.auth_for(call.reference).auth_secret
+                self.do(self.deliver(told(call, "call.started", echoes=True), secret, 2))
+        for name in LISTS:
+            self.loop.run_until_complete(self.run(name, wait=False).task)
         self.nobody_rings_who_must_not()
         self.the_journal_is_sound()
         self.every_row_is_in_one_state()

@@ -113,6 +113,23 @@ async def test_turn_that_never_came(journal: Any, raw: Any) -> None:
     assert raw.execute("SELECT state FROM contacts").fetchall() == [("skipped",)]
 
 
+async def test_each_try_is_judged(journal: Any, raw: Any) -> None:
+    """The number is put on the do-not-call list between two tries."""
+
+    class Between(Api):
+        async def attempt(self, request: CallRequest, **more: Any) -> Call:
+            if self.references:
+                await journal.suppressions.add([NUMBER])
+            return await super().attempt(request, **more)
+
+    api = Between(too_many(), "never")
+    done = await place(journal, api)
+    assert done.barred is not None
+    assert done.barred.reason == "dnc"
+    assert len(api.references) == 1
+    assert raw.execute("SELECT state FROM contacts").fetchall() == [("skipped",)]
+
+
 async def test_key_that_was_renewed(journal: Any, raw: Any) -> None:
     """Once; a second refusal of a new key is an answer."""
     errors = [AuthenticationError("401", certainty=Certainty.REFUSED, status=401) for _ in "ab"]
