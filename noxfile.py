@@ -92,6 +92,17 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheel"])
+def soak(session: nox.Session) -> None:
+    """Dial 20,000 contacts under faults and kills, and steer beside two dialers; some 15 minutes.
+
+    Both print their report, and fail where somebody rang twice or anything is lost.
+    """
+    install_wheel(session, "all")
+    session.run("python", "tests/crash/soak.py", *session.posargs)
+    session.run("python", "tests/crash/beside.py")
+
+
+@nox.session(requires=["wheel"])
 def bench(session: nox.Session) -> None:
     """Measure a call, a campaign, the import, and reading lists."""
     install_wheel(session, "all")

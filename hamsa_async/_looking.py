@@ -16,8 +16,9 @@ from hamsa_async._settling import (
     Look,
     Span,
     find_control,
-    may_be_to,
     number_of,
+    read_number,
+    same_number,
     speaks_for,
     to_look_at,
 )
@@ -100,8 +101,13 @@ async def look(
     named = await _named(calls, doubt)
     reading = await _read(calls, span)
     rows = reading.rows()
+    numbers = [number_of(row) for row in rows]
+    ours = read_number(doubt.to_number)
+    assert ours is not None
     candidates = [
-        await _in_full(calls, row) for row in rows if row.id not in bound and may_be_to(doubt, row)
+        await _in_full(calls, row)
+        for row, number in zip(rows, numbers, strict=True)
+        if number is not None and same_number(ours, number) and row.id not in bound
     ]
     return Look(
         at=now(),
@@ -109,7 +115,7 @@ async def look(
         span=span,
         dates=None if ahead is None else reading.dates(),
         crowded=reading.crowded,
-        unreadable=sum(number_of(row) is None for row in rows),
+        unreadable=numbers.count(None),
         control=find_control(rows, later, taken),
         candidates=tuple(candidates),
         named=named,

@@ -236,7 +236,13 @@ class Absence:
 
 def read_number(text: object) -> str | None:
     """Read a phone number as its digits, without what countries put before; `None` for none."""
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text.strip()):
+    return _digits_of(text) if isinstance(text, str) else None
+
+
+# Kept, for a look over a long list reads it for each doubt, and a campaign may have hundreds.
+@functools.lru_cache(maxsize=65_536)
+def _digits_of(text: str) -> str | None:
+    if not _NUMBER.fullmatch(text.strip()):
         return None
     digits = "".join(str(int(sign)) for sign in text if sign.isdecimal()).lstrip("0")
     return digits if len(digits) >= _FEWEST_DIGITS else None

@@ -59,4 +59,5 @@ def _row(place: int, candidate: Candidate) -> Row:
         timezone=candidate.timezone,
         consent=candidate.consent,
         consent_at=candidate.consent_at,
+        priority=-candidate.rank or None,
     )

@@ -1,10 +1,11 @@
 """What the commands' arguments mean."""
 
 import math
+import re
 import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from hamsa_async.dialer.numbers import NumberProblem, normalise, region_of
 from hamsa_async.dialer.retries import DEFAULT_ROWS, RetryRow
 from hamsa_async.errors import ConfigurationError, JournalError
 
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_AGE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.ASCII)
 _MOST_AT_ONCE: Final = 10_000  # requests in flight: more is a typing mistake
 
 
@@ -108,6 +111,23 @@ def read_moment(text: str | None, *, option: str) -> datetime | None:
             f" {plain}+04:00 for Dubai"
         )
     return moment
+
+
+def read_age(text: str, *, option: str) -> timedelta:
+    """Read how long ago something was: `90d`, `12h`.
+
+    Raises:
+        ConfigurationError: It is no such time.
+    """
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise ConfigurationError(f"{option} {text!r} is no time such as 90d or 12h (s, m, h, d)")
+    try:
+        age = timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+        datetime.now(UTC) - age
+    except OverflowError:
+        raise ConfigurationError(f"{option} {text!r} is longer ago than time goes back") from None
+    return age
 
 
 def read_limit(number: int) -> int:

@@ -1,4 +1,4 @@
-"""The question before anybody is called. Without a terminal there is nobody to ask."""
+"""The questions before what cannot be undone. Without a terminal there is nobody to ask."""
 
 import asyncio
 import os
@@ -46,8 +46,18 @@ async def confirmed(loaded: Loaded, journal: Path, ahead: PlanSummary | None, sp
         table.add_row(name, value)
     console.print(table)
     who = "1 contact" if loaded.to_dial == 1 else f"{loaded.to_dial} contacts"
+    return await agreed(f"Call {who} now?")
+
+
+async def agreed(question: str) -> bool:
+    """Ask a question on the terminal. No answer is a no.
+
+    Cancellation:
+        At once, which reading the terminal in the usual way would not be.
+    """
+    console = people()
     while True:
-        console.print(f"Call {who} now? [y/N] ", end="")
+        console.print(f"{question} [y/N] ", end="")
         answer = (await _line()).strip().lower()
         if answer in _YES or answer in _NO:
             return answer in _YES

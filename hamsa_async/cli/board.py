@@ -23,6 +23,7 @@ from rich.text import Text
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
 from hamsa_async.dialer.budget import Spent
+from hamsa_async.dialer.journal.records import row_of
 from hamsa_async.dialer.runner import CALLS_OPEN, DOUBTS_OPEN
 
 STYLES: Final[Mapping[ContactState, str]] = {
@@ -70,6 +71,8 @@ _NOTABLE: Final = frozenset(
         EventKind.WAITING,
         EventKind.HOST_UNREACHABLE,
         EventKind.HOST_REACHABLE,
+        EventKind.AGENT_CHANGED,
+        EventKind.LIST_GREW,
         EventKind.TAKEN_OVER,
         EventKind.FOUND,
         EventKind.ABSENT,
@@ -106,6 +109,9 @@ class Tally:
 
     def take(self, event: DialerEvent) -> None:
         """Learn from an event."""
+        if event.kind is EventKind.LIST_GREW:
+            self.total += event.data["new"]
+            self.counts[ContactState.PENDING] += event.data["new"]
         steps = _STEPS_AGAIN if event.data.get("again") else _STEPS
         step = steps.get(event.kind)
         if step is None:
@@ -300,7 +306,7 @@ def _in_words(spent: Spent | None) -> list[str]:
 
 def describe(event: DialerEvent) -> str:
     """An event in a line, for people: numbers masked."""
-    where = "" if event.row is None else f"row {event.row}: "
+    where = "" if event.row is None else f"{row_of(event.row, event.list_number)}: "
     reason = shown(str(event.data.get("detail") or event.data.get("reason", "")))
     texts: Mapping[EventKind, str] = {
         EventKind.REFUSED: f"refused: {reason}",
@@ -312,12 +318,24 @@ def describe(event: DialerEvent) -> str:
         EventKind.FOUND: f"its call was found ({event.data.get('evidence')})",
         EventKind.ABSENT: f"there was no call, as is believed ({event.data.get('evidence')})",
         EventKind.REVIEWED: f"for review, it may have rung ({event.data.get('evidence')})",
-        EventKind.PAUSED: "paused by another process: nobody is dialed",
+        EventKind.AGENT_CHANGED: _changed(event),
+        EventKind.PAUSED: f"paused {f'({reason})' if reason else 'by another process'}:"
+        " nobody is dialed",
         EventKind.RESUMED: "goes on",
         EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
+        EventKind.LIST_GREW: f"contacts were appended: {event.data.get('new')}",
         EventKind.LOOKED: "the list of calls can be read again",
     }
     return where + texts.get(event.kind, str(event.kind))
+
+
+def _changed(event: DialerEvent) -> str:
+    came, went = (
+        ", ".join(f"{sign}{{{{{name}}}}}" for name in event.data.get(what, ()))
+        for sign, what in (("+", "came"), ("-", "went"))
+    )
+    names = shown(" ".join(filter(None, (came, went)))) or "its variables are the same"
+    return f"the text of agent {shown(str(event.data.get('agent_id')))} changed: {names}"
 
 
 def _waiting(event: DialerEvent) -> str:
@@ -332,6 +350,11 @@ def _waiting(event: DialerEvent) -> str:
         return f"waiting for the end of {calls}{why}"
     unknown = event.data.get("unknown")
     return f"waiting until evidence settles what may have rung: {unknown}{why}"
+
+
+def cell_of(row: int, list_number: int) -> str:
+    """A row in a table for people."""
+    return str(row) if list_number == 1 else f"{row} (list {list_number})"
 
 
 def clock(moment: str | datetime | None) -> str:

@@ -1,11 +1,13 @@
-"""`hamsa campaign check | plan | run | status | explain | report`."""
+"""`hamsa campaign check | plan | run | append | status | explain | report`, and the rest."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TextIO
 
 from cyclopts import App, Parameter
 
+from hamsa_async.cli.appending import append_contacts
 from hamsa_async.cli.arguments import find_journal, read_name
+from hamsa_async.cli.erasing import forget_number
 from hamsa_async.cli.exits import MEANINGS as EXITS
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.explaining import explain_number
@@ -98,6 +100,40 @@ async def run(
         reading: How the list is read.
     """
     return await run_campaign(contacts, options, reading)
+
+
+@app.command
+async def append(
+    name: str,
+    contacts: Path,
+    /,
+    *,
+    journal: Path | None = None,
+    max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    reading: ListOptions = _READ_SO,
+) -> Exit:
+    """Append a list to a campaign, also while another process dials it; nobody is withdrawn.
+
+    Rows whose number or contact_id the campaign has are skipped, so appending a list twice is
+    safe. Without a key the list is not compared with the agent.
+
+    Args:
+        name: The campaign.
+        contacts: The list: CSV, TSV, JSON lines, XLSX or ODS; `-` is standard input.
+        journal: The journal; by default yours.
+        max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
+        as_json: Print one JSON document on stdout.
+        reading: How the list is read.
+    """
+    return await append_contacts(
+        name,
+        contacts,
+        reading,
+        journal=journal,
+        max_invalid=max_invalid,
+        as_json=as_json,
+    )
 
 
 @app.command(help_epilogue=_STATES)
@@ -228,6 +264,7 @@ async def explain(
     *,
     policy: tuple[str, ...] = (),
     at: str | None = None,
+    country: str | None = None,
     journal: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> Exit:
@@ -238,12 +275,46 @@ async def explain(
         number: The number.
         policy: The rules to judge by, in the place of the campaign's own.
         at: The moment to judge by, an ISO time with an offset; by default now.
+        country: The country (`AE`) of a number that is written without its country code; by
+            default the campaign's.
         journal: The journal; by default yours.
         as_json: Print one JSON document on stdout.
     """
     return await explain_number(
-        name, number, journal=journal, policy=policy, at=at, as_json=as_json
+        name,
+        number,
+        journal=journal,
+        policy=policy,
+        at=at,
+        country=country,
+        as_json=as_json,
     )
+
+
+@app.command
+async def forget(
+    number: str,
+    /,
+    *,
+    country: str | None = None,
+    journal: Path | None = None,
+    yes: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> Exit:
+    """Erase a person from the journal, all of its campaigns. It cannot be undone.
+
+    Their rows, states and counts stay, and so does a keyed hash of the number, so that they are
+    still not called. Ends with 3 where something is left in the journal's files that cannot be
+    overwritten now: then run it again, as it says.
+
+    Args:
+        number: Their number.
+        country: The country (`AE`) of a number that is written without its country code.
+        journal: The journal; by default yours.
+        yes: Do not ask. Needed where there is no terminal.
+        as_json: Print one JSON document on stdout: what was erased, and what is left.
+    """
+    return await forget_number(number, country=country, journal=journal, yes=yes, as_json=as_json)
 
 
 @app.command(help_epilogue=_STATES)

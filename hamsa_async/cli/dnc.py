@@ -15,6 +15,7 @@ from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.lists import InvalidRows
 from hamsa_async.cli.output import complain, counted, machine, people, print_json, results, visible
 from hamsa_async.dialer import SqliteJournal
+from hamsa_async.dialer.journal.pseudonyms import FORGOTTEN, is_pseudonym
 from hamsa_async.dialer.journal.suppression import OPERATOR, Suppression, summary_of
 from hamsa_async.dialer.list_file import STDIN
 from hamsa_async.dialer.registers import read_numbers
@@ -175,6 +176,9 @@ class _Counted:
 async def export(file: Path | None = None, /, *, journal: Path | None = None) -> Exit:
     """Write the whole list as CSV, with whole numbers: number, source, since.
 
+    Of numbers that were forgotten only a hash is left: they are not written, and it is said how
+    many they are.
+
     Args:
         file: Where to; by default stdout.
         journal: The journal; by default yours.
@@ -193,12 +197,21 @@ async def export(file: Path | None = None, /, *, journal: Path | None = None) ->
 
 
 async def _write(journal: SqliteJournal, target: TextIO) -> int:
+    """Write the list; give the number of its rows."""
     writer = csv.writer(target)
     writer.writerow(["phone_number", "source", "since"])
-    written = 0
+    written = forgotten = 0
     async for each in journal.suppressions.all():
+        if is_pseudonym(each.phone_number):
+            forgotten += each.source == FORGOTTEN
+            continue
         writer.writerow([each.phone_number, each.source, each.since.isoformat()])
         written += 1
+    if forgotten:
+        people().print(
+            f"{counted(forgotten, 'forgotten number')} not written: of each only a hash is left,"
+            " which means nothing outside this journal"
+        )
     return written
 
 

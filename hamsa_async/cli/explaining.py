@@ -8,9 +8,15 @@ from typing import Any, Final
 import attrs
 
 from hamsa_async._masking import mask_number
-from hamsa_async.cli.arguments import find_journal, read_moment, read_name, read_number
+from hamsa_async.cli.arguments import (
+    find_journal,
+    read_country,
+    read_moment,
+    read_name,
+    read_number,
+)
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.output import print_json, results, visible
+from hamsa_async.cli.output import print_json, results, shown, visible
 from hamsa_async.dialer import ContactState, SqliteJournal
 from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.journal.records import Candidate
@@ -29,6 +35,7 @@ async def explain_number(
     journal: Path | None,
     policy: tuple[str, ...],
     at: str | None,
+    country: str | None,
     as_json: bool,
 ) -> Exit:
     """Say what each rule says of a number."""
@@ -40,7 +47,8 @@ async def explain_number(
                 f"journal {opened.path} has no campaign {name!r}: hamsa campaign status lists them"
             )
         kept: Mapping[str, Any] = record.settings
-        e164 = read_number(number, what="NUMBER", country=kept.get("country"))
+        region = read_country(country) or kept.get("country")
+        e164 = read_number(number, what="NUMBER", country=region)
         contact = await opened.contact(record.id, e164)
         history = await opened.history(e164)
         standing = await opened.standing_of(record.id, e164)
@@ -52,6 +60,7 @@ async def explain_number(
         number=e164,
         at=moment,
         standing=standing,
+        row=contact,
         zones=zones,
         history=history,
         findings=rules.findings(candidate, history, moment),
@@ -72,6 +81,7 @@ class _Explanation:
     number: str
     at: datetime
     standing: tuple[str, str | None] | None
+    row: Candidate | None
     zones: Zones
     history: History
     findings: tuple[Finding, ...]
@@ -80,7 +90,9 @@ class _Explanation:
     def lines(self) -> Iterator[str]:
         """For people."""
         yield f"{mask_number(self.number)} in campaign {visible(self.name)}: {self._standing()}"
-        yield f"judged at {self._when(self.at)}; zone: {self.zones} ({self.zones.source})"
+        source = f" ({self.zones.source})" if self.zones.names else ""
+        yield f"judged at {self._when(self.at)}; zone: {self.zones}{source}"
+        yield from self._row()
         yield f"calls known: {len(self.history.calls)}" + (
             f", the last at {self._when(self.history.calls[-1])}" if self.history.calls else ""
         )
@@ -92,6 +104,16 @@ class _Explanation:
         yield self._verdict()
         if self.standing is not None and self.standing[0] not in _TO_BE_CALLED:
             yield f"the campaign does not call it while it is {self._standing()}"
+
+    def _row(self) -> Iterator[str]:
+        """What its row says that no rule does."""
+        row = self.row
+        if row is None:
+            return
+        if row.rank:
+            yield f"priority: {-row.rank}"
+        if row.consent_source is not None:
+            yield f"consent noted in: {shown(row.consent_source)}"
 
     def _standing(self) -> str:
         if self.standing is None:
@@ -121,6 +143,8 @@ class _Explanation:
             "state": None if self.standing is None else self.standing[0],
             "reason": None if self.standing is None else self.standing[1],
             "at": self.at.isoformat(),
+            "priority": None if self.row is None else -self.row.rank or None,
+            "consent_source": None if self.row is None else self.row.consent_source,
             "zones": list(self.zones.names),
             "zone_source": self.zones.source,
             "calls": [call.isoformat() for call in self.history.calls],

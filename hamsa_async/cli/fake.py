@@ -19,6 +19,7 @@ async def fake(
     host: str = "127.0.0.1",
     port: int = 0,
     ledger: Path | None = None,
+    resume: bool = False,
     faults: Path | None = None,
     latency: str = "0",
     call_seconds: str = "5-60",
@@ -34,6 +35,8 @@ async def fake(
         host: Where to listen.
         port: The port; 0 takes a free one and says which.
         ledger: A file to which each ring is added as a line of JSON.
+        resume: Go on with the calls that the ledger's file has, as a server that was started
+            again.
         faults: A JSON file of faults to commit; see the documentation of the fake.
         latency: Seconds before a call is answered: one number, or two as low-high.
         call_seconds: How long calls last: one number, or two as low-high.
@@ -57,6 +60,7 @@ async def fake(
                 host=host,
                 port=port,
                 ledger_path=ledger,
+                resume=resume,
                 faults=plan,
                 latency=span,
                 call_seconds=lasts,

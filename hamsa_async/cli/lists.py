@@ -133,12 +133,16 @@ def tell_about_columns(columns: Columns) -> None:
             console.print(f"column {shown(header)!r} is taken for {field}", style="dim")
     if columns.ignored:
         console.print(f"columns {shown(', '.join(columns.ignored))}: ignored", style="dim")
-    if columns.unused:
-        unused = shown(", ".join(columns.unused))
-        console.print(
-            f"columns {unused}: reserved for rules that this version does not have; not used",
-            style="yellow",
-        )
+
+
+def tell_about_contracts(
+    agent: AgentDetails, contract: Contract, named: Iterable[Contract]
+) -> None:
+    """Say how a list fits the campaign's agent, and those that its rows name."""
+    tell_about_contract(agent, contract)
+    for each in named:
+        for breach in each.breaches:
+            people().print(shown(breach), style="bold yellow")
 
 
 def tell_about_contract(agent: AgentDetails, contract: Contract) -> None:

@@ -41,7 +41,7 @@ class CheckOptions:
     Attributes:
         policy: The rules to judge each contact by, too; several: the strictest wins.
         at: The moment to judge by, an ISO time with an offset; by default now.
-        from_number: The caller number, as for a run.
+        from_number: The caller number, as for a run; with --policy.
         agent: The agent whose variables are compared with the columns; needs a key.
         as_json: Print one JSON document on stdout.
     """
@@ -108,6 +108,8 @@ class RunOptions:
         lag: Seconds by which the list of calls may be late, for that. [default: 900]
         dnc_field: The field of a call's outcome that says that the person is not to be called
             again. [default: do_not_call]
+        refusal_field: The field of a call's outcome that says that the person declined, alone or
+            with the values that do: `interest=none,not now`. [default: declined]
         param: A param for every call, as name=value; may be repeated.
         max_invalid: The largest share of rows that may be no contacts. [default: 0.5]
         accept_changes: Take over a list or settings that differ from the journal's.
@@ -147,6 +149,7 @@ class RunOptions:
     delivery: Literal["at_most_once", "reconciled"] | None = None
     lag: Annotated[float, Parameter(show_default=False)] = 900.0
     dnc_field: str | None = None
+    refusal_field: str | None = None
     param: tuple[str, ...] = ()
     max_invalid: Annotated[float, Parameter(show_default=False)] = 0.5
     accept_changes: bool = False

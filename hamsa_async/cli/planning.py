@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,18 +18,19 @@ from hamsa_async.cli.arguments import (
     read_moment,
     read_rate,
 )
+from hamsa_async.cli.comparing import agents_of
 from hamsa_async.cli.exits import Exit
-from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
+from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contracts
 from hamsa_async.cli.money import ceiling
 from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions
-from hamsa_async.cli.output import machine, people, print_json, results, shown, visible
-from hamsa_async.client import HamsaClient
-from hamsa_async.dialer import Row
+from hamsa_async.cli.output import machine, people, print_json, results, visible
+from hamsa_async.dialer import ContactState, Row
+from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.budget import Budget
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.columns import Columns
-from hamsa_async.dialer.contract import Contract, ContractCheck
+from hamsa_async.dialer.contract import is_to_be_called
 from hamsa_async.dialer.machine import LONGEST_CALL
 from hamsa_async.dialer.plan import (
     Pacing,
@@ -43,8 +44,7 @@ from hamsa_async.dialer.policy import PACKS, Policy, find_pack, read_policy
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.report import write_lines
 from hamsa_async.dialer.run import longest_of
-from hamsa_async.errors import ConfigurationError, HamsaError
-from hamsa_async.models import AgentDetails, placeholders_in
+from hamsa_async.errors import ConfigurationError
 
 _RATE: Final = 1.0
 _BAR: Final = 40
@@ -57,13 +57,13 @@ async def check_list(contacts: Path, options: CheckOptions, reading: ListOptions
     policy = read_policy(options.policy) if options.policy else None
     at = read_moment(options.at, option="--at") or datetime.now(UTC)
     callers = read_from_numbers(options.from_number, read_country(reading.country))
-    agent = await _agent(options.agent)
-    check = ContractCheck(() if agent is None else placeholders_in(agent), {})
-    columns, rows = await _read(contacts, reading, agent, check.add)
-    contract = None if agent is None else check.result()
+    if policy is None and callers:
+        raise ConfigurationError("--from is judged by packs: give --policy, or leave it out")
+    async with agents_of(options.agent, {}) as agents:
+        columns, rows = await _read(contacts, reading, agents)
     states: Counter[tuple[str, str | None]] = Counter()
     if policy is None:
-        states.update((row.state, row.reason) for row in once_each(rows))
+        states.update(_state_at(row, at) for row in once_each(rows))
     else:
         judged = plan(
             rows,
@@ -73,27 +73,44 @@ async def check_list(contacts: Path, options: CheckOptions, reading: ListOptions
             caller_of=lambda number: caller_for(number, callers),
         )
         states.update((each.state, each.reason) for each in judged)
-    is_refused = reading.strict and _is_amiss(states, contract, agent_id=options.agent)
+    is_refused = reading.strict and _is_amiss(states, agents, agent_id=options.agent)
     code = Exit.FAILURES if is_refused else Exit.DONE
     if options.as_json:
-        print_json(_check_as_json(columns, states, contract, code))
+        print_json(_check_as_json(columns, states, agents, code))
         return code
     _print_states(states)
-    if agent is not None and contract is not None:
-        tell_about_contract(agent, contract)
+    _tell_about_agents(agents)
     return code
+
+
+def _state_at(row: Row, at: datetime) -> tuple[str, str | None]:
+    """What a row is at a moment, by what the list says of its own time."""
+    if not is_to_be_called(row):
+        return row.state, row.reason
+    if row.expires_at is not None and row.expires_at <= at:
+        return ContactState.EXPIRED, "expired"
+    if row.due_at is not None and row.due_at <= at:
+        return ContactState.PENDING, None
+    return row.state, row.reason
+
+
+def _tell_about_agents(agents: AgentContracts | None) -> None:
+    if agents is not None:
+        tell_about_contracts(agents.own, agents.result(), agents.named())
 
 
 def _is_amiss(
     states: Iterable[tuple[str, str | None]],
-    contract: Contract | None,
+    agents: AgentContracts | None,
     *,
     agent_id: str | None,
 ) -> bool:
     """Whether `--strict` finds something: an agent that was not read was not compared."""
     if any(state == "invalid" for state, _ in states):
         return True
-    return agent_id is not None if contract is None else bool(contract.breaches)
+    if agents is None:
+        return agent_id is not None
+    return any(contract.breaches for contract in (agents.result(), *agents.named()))
 
 
 async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) -> Exit:
@@ -108,9 +125,8 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
     budget = Budget(price_per_minute=options.price_per_minute)
     callers = read_from_numbers(options.from_number, read_country(reading.country))
     _tell_about(policy, callers)
-    agent = await _agent(options.agent)
-    check = ContractCheck(() if agent is None else placeholders_in(agent), {})
-    _, rows = await _read(contacts, reading, agent, check.add)
+    async with agents_of(options.agent, {}) as agents:
+        _, rows = await _read(contacts, reading, agents)
     if len(rows) > _MANY:
         people().print(f"planning {len(rows)} rows: this takes a while", style="dim")
     planned = plan(
@@ -121,15 +137,13 @@ async def plan_list(contacts: Path, options: PlanOptions, reading: ListOptions) 
         caller_of=lambda number: caller_for(number, callers),
     )
     summary = summarise(planned, at=at, pacing=pacing)
-    contract = None if agent is None else check.result()
-    if agent is not None and contract is not None:
-        tell_about_contract(agent, contract)
+    _tell_about_agents(agents)
     if options.as_json:
         write_lines(map(_planned_as_json, planned), machine())
-    longest = LONGEST_CALL if agent is None else longest_of(agent)
+    longest = LONGEST_CALL if agents is None else longest_of(agents.own)
     cost = ceiling(summary.to_call, budget, longest) if budget else ""
     _print_summary(people() if options.as_json else results(), summary, options, at, cost)
-    is_refused = reading.strict and _is_amiss(summary.states, contract, agent_id=options.agent)
+    is_refused = reading.strict and _is_amiss(summary.states, agents, agent_id=options.agent)
     return Exit.FAILURES if is_refused else Exit.DONE
 
 
@@ -160,8 +174,7 @@ def _pacing(options: PlanOptions) -> Pacing:
 async def _read(
     contacts: Path,
     reading: ListOptions,
-    agent: AgentDetails | None,
-    look: Callable[[list[Row]], None],
+    agents: AgentContracts | None,
 ) -> tuple[Columns | None, list[Row]]:
     """The rows of a list, without what is only told to the agent."""
     seen: list[Columns] = []
@@ -171,28 +184,17 @@ async def _read(
         chunks = read_chunks(
             list_of(contacts, reading, invalid),
             country=country,
-            variables=() if agent is None else placeholders_in(agent),
+            variables=() if agents is None else agents.variables,
             on_columns=seen.append,
         )
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
-                look(chunk)
+                if agents is not None:
+                    await agents.add(chunk)
                 rows += [attrs.evolve(row, params={}) for row in chunk]
     for columns in seen:
         tell_about_columns(columns)
     return (seen[0] if seen else None), rows
-
-
-async def _agent(agent_id: str | None) -> AgentDetails | None:
-    """The agent, where one was named and can be read."""
-    if agent_id is None:
-        return None
-    try:
-        async with HamsaClient() as client:
-            return await client.voice_agents.get(agent_id)
-    except HamsaError as error:
-        people().print(f"the agent was not read: {shown(str(error))}", style="yellow")
-        return None
 
 
 # -- what people see
@@ -236,7 +238,9 @@ def _particulars(
     return {
         "judged at": when(at),
         "policy": ", ".join(f"{name} {find_pack(name).version}" for name in options.policy),
-        "zone": f"{summary.zone}, in which most of them are; days and hours here are its own",
+        "zone": f"{summary.zone}, in which most of them are; days and hours here are its own"
+        if summary.to_call
+        else summary.zone,
         "to call": f"{summary.to_call} of {summary.rows} rows",
         "fit today": str(summary.today),
         "first call": when(summary.first_at),
@@ -266,9 +270,10 @@ def _print_bars(console: Console, summary: PlanSummary) -> None:
 def _check_as_json(
     columns: Columns | None,
     states: Mapping[tuple[str, str | None], int],
-    contract: Contract | None,
+    agents: AgentContracts | None,
     code: Exit,
 ) -> dict[str, Any]:
+    contract = None if agents is None else agents.result()
     return {
         "rows": sum(states.values()),
         "states": [
@@ -287,6 +292,18 @@ def _check_as_json(
             "empty": dict(contract.empty),
             "unused": list(contract.unused),
         },
+        "named_agents": []
+        if agents is None
+        else [
+            {
+                "agent": each.agent_id,
+                "is_missing": each.is_missing,
+                "rows": each.count,
+                "missing": list(each.missing),
+                "empty": dict(each.empty),
+            }
+            for each in agents.named()
+        ],
         "exit_code": code.value,
     }
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import find_journal, journal_option, read_name
+from hamsa_async.cli.board import cell_of
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import people, print_json, results, visible
 from hamsa_async.client import HamsaClient
@@ -79,6 +80,7 @@ def _as_json(record: DoubtRecord) -> dict[str, Any]:
     return {
         "attempt": record.attempt_id,
         "row": record.row,
+        "list_number": record.list_number,
         "phone_number": record.phone_number,
         "state": record.state,
         "begun_at": record.begun_at.isoformat(),
@@ -102,7 +104,7 @@ def _table(records: Sequence[DoubtRecord]) -> Table:
             what = f"{what} (run this again later)"
         table.add_row(
             record.attempt_id,
-            str(record.row),
+            cell_of(record.row, record.list_number),
             mask_number(record.phone_number),
             record.state,
             visible(what),

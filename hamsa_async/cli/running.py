@@ -30,7 +30,7 @@ from hamsa_async.cli.arguments import (
 from hamsa_async.cli.asking import can_ask, confirmed
 from hamsa_async.cli.board import make_board
 from hamsa_async.cli.exits import Exit, after_failure, after_run
-from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contract
+from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contracts
 from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, counted, people, print_json, shown
 from hamsa_async.cli.serving import webhook_secrets
@@ -48,7 +48,7 @@ from hamsa_async.dialer import (
 )
 from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.campaign import MAX_ATTEMPTS, Delivery
-from hamsa_async.dialer.opt_out import DNC_FIELD
+from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD
 from hamsa_async.dialer.policy import PACKS, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS
 from hamsa_async.dialer.spending import spent_by
@@ -194,6 +194,7 @@ async def _campaign(
         from_number=read_from_numbers(options.from_number, country) or kept.get("from_number"),
         policy=policy,
         dnc_field=options.dnc_field or kept.get("dnc_field", DNC_FIELD),
+        refusal_field=options.refusal_field or kept.get("refusal_field", REFUSAL_FIELD),
         params=read_params(options.param) or kept.get("params") or {},
         country=country,
         rate=rate,
@@ -290,7 +291,7 @@ def _tell_about_list(loaded: Loaded) -> None:
         )
     if loaded.columns is not None:
         tell_about_columns(loaded.columns)
-    tell_about_contract(loaded.agent, loaded.contract)
+    tell_about_contracts(loaded.agent, loaded.contract, loaded.named)
     for change in loaded.accepted:
         console.print(f"accepted: {shown(change)}")
 

@@ -1,6 +1,6 @@
 """Where a campaign stands, for `status` and `report`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +9,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hamsa_async.cli.board import clock, counts_table
+from hamsa_async.cli.output import shown
 from hamsa_async.dialer import ContactState, SqliteJournal
 from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
+from hamsa_async.dialer.journal.records import ListRecord
 from hamsa_async.dialer.machine import Asked
 from hamsa_async.dialer.report import MEANINGS
 from hamsa_async.dialer.spending import spent_by
@@ -32,6 +34,12 @@ class Standing:
     next_at: datetime | None
     asked: Asked | None
     """What another process asked of whoever dials it."""
+
+    asked_reason: str | None
+    """Why, where it was no person."""
+
+    lists: Sequence[ListRecord]
+    """The lists that its rows are of."""
 
     spent: Spent | None
     """What was spent of the last run's budget, where it had one."""
@@ -57,6 +65,15 @@ class Standing:
                 "ending": run.ending,
                 "reason": run.reason,
             },
+            "lists": [
+                {
+                    "number": each.number,
+                    "name": each.name,
+                    "appended": each.appended,
+                    "at": each.at.isoformat(),
+                }
+                for each in self.lists
+            ],
             "rows_total": sum(self.counts.values()),
             "counts": dict(self.counts),
             "reasons": [
@@ -68,6 +85,7 @@ class Standing:
                 for (state, outcome), count in self.outcomes.items()
             ],
             "asked": self.asked,
+            "asked_reason": self.asked_reason,
             "budget": None if self.spent is None else self.spent.budget.as_json(),
             "spent": None if self.spent is None else self.spent.as_json(),
             "others_known_since": None
@@ -93,6 +111,8 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         outcomes=await journal.outcomes(record.id),
         next_at=None if following is None else following[0],
         asked=await journal.asked(record.id),
+        lists=await journal.lists(record.id),
+        asked_reason=await journal.asked_reason(record.id),
         spent=await spent_by(journal, record.id, budget, datetime.now(UTC)) if budget else None,
         others_known_since=(await journal.looked())[0],
     )
@@ -117,7 +137,8 @@ def standing_table(standing: Standing) -> RenderableType:
 def _activity(standing: Standing) -> str:
     run = standing.last_run
     if standing.running and standing.asked is Asked.PAUSE:
-        return "is paused: hamsa campaign resume lets it go on"
+        why = "" if standing.asked_reason is None else f" ({shown(standing.asked_reason)})"
+        return f"is paused{why}: hamsa campaign resume lets it go on"
     if standing.running:
         if run is None or run.ended_at is not None:
             return "is being loaded"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hamsa_async._masking import mask_number
-from hamsa_async.cli.board import clock, counts_table
+from hamsa_async.cli.board import cell_of, clock, counts_table
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import complain, machine, people, results, shown, visible
 from hamsa_async.cli.standing import standing_of
@@ -163,7 +163,7 @@ def _nothing_now(finish: Finish) -> str:
 
 def _cells(row: ReportRow) -> dict[str, str]:
     return {
-        "row": str(row.row),
+        "row": cell_of(row.row, row.list_number),
         "contact_id": shown(row.contact_id),
         "phone_number": visible(mask_number(row.phone_number)),
         "state": row.state,

@@ -4,6 +4,7 @@ Needs the extra `dialer`: `pip install 'hamsa-async[dialer]'`.
 """
 
 import hamsa_async.dialer.needs  # noqa: F401 - first: it says what to install
+from hamsa_async.dialer.appending import Appended
 from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.columns import Naming
@@ -17,6 +18,7 @@ from hamsa_async.dialer.runner import Ending, Finish
 
 __all__ = [
     "HAMSA_DEFAULT",
+    "Appended",
     "AttemptState",
     "Budget",
     "Campaign",

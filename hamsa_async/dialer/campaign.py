@@ -15,7 +15,7 @@ from hamsa_async._urls import check_url
 from hamsa_async.dialer.budget import Budget, as_amount
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
-from hamsa_async.dialer.opt_out import DNC_FIELD
+from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD, read_refusal_field
 from hamsa_async.dialer.policy import Policy, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS, Retries
 from hamsa_async.errors import ConfigurationError
@@ -103,6 +103,11 @@ class Campaign:
     dnc_field: str = attrs.field(default=DNC_FIELD, validator=_check_text)
     """The field of a call's outcome that says that the person is not to be called again: they
     are put on the do-not-call list at once. Dots lead into objects."""
+
+    refusal_field: str = attrs.field(default=REFUSAL_FIELD, validator=_check_text)
+    """The field of a call's outcome that says that the person declined, alone or with the values
+    that do (`interest=none,not now`). They are not tried again, and a pack by which a refusal is
+    final has nobody call them again."""
 
     params: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     """Params for every call; a row's own win."""
@@ -194,6 +199,7 @@ class Campaign:
         if self.lag < timedelta(0):
             raise ConfigurationError("lag must not be negative")
         self.retry_table()
+        read_refusal_field(self.refusal_field)
         _ = self.budget
 
     @property
@@ -256,6 +262,7 @@ class Campaign:
             "params": dict(self.params),
             "country": self.country,
             "dnc_field": self.dnc_field,
+            "refusal_field": self.refusal_field,
             "retries": list(self.retries),
             "max_attempts": self.max_attempts,
             "delivery": self.delivery,
@@ -264,6 +271,7 @@ class Campaign:
 
 SETTINGS_SINCE: Final[Mapping[str, Any]] = {
     "dnc_field": DNC_FIELD,
+    "refusal_field": REFUSAL_FIELD,
     "retries": list(DEFAULT_ROWS),
     "max_attempts": MAX_ATTEMPTS,
     "delivery": "at_most_once",

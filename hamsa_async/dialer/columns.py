@@ -21,9 +21,6 @@ NAME: Final = "name"
 REFERENCE: Final = "_hamsa_reference"
 """The key under which the dialer itself ties a call to its attempt: nobody's column."""
 
-UNUSED: Final = ("priority", "max_attempts", "consent_source")
-"""Reserved columns that this version recognises and does not act on."""
-
 FIELDS: Final = (
     "contact_id",
     "country",
@@ -34,9 +31,12 @@ FIELDS: Final = (
     "not_after",
     "consent",
     "consent_at",
+    "consent_source",
     "dnc",
+    "priority",
+    "max_attempts",
 )
-"""Reserved columns that are acted on, besides the phone number and the name."""
+"""Reserved columns, besides the phone number and the name."""
 
 _ALIASES: Final[Mapping[str, Sequence[str]]] = {
     PHONE: (
@@ -208,14 +208,13 @@ class Columns:
     Attributes:
         headers: The headers as written, without invisible marks and surrounding spaces.
         phone: The position of the phone number.
-        fields: The position of each reserved column that is acted on, by its own name
-            (`contact_id`, `country`, `dnc`, ...).
+        fields: The position of each reserved column, by its own name (`contact_id`, `country`,
+            `dnc`, ...).
         params: Which column is passed to the agent under which name. The name column is there
             as `name` and, where its header is another, under that one too; so is every other
             reserved column that the agent asks for.
         nameless: Positions with no header: no value may stand below them.
         choices: Which header was taken for what, for a notice: `{"phone_number": "الجوال"}`.
-        unused: The headers of reserved columns that this version does not act on, for a notice.
         ignored: The headers of columns that are left out because somebody said so.
         notices: What else whoever gave the list should know of how it was read, as sentences.
     """
@@ -226,7 +225,6 @@ class Columns:
     params: tuple[tuple[str, int], ...]
     nameless: tuple[int, ...]
     choices: Mapping[str, str]
-    unused: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -274,16 +272,15 @@ def read_header(
     return Columns(
         headers=headers,
         phone=taken[PHONE],
-        fields={name: at for name, at in taken.items() if name in _ACTED_ON},
+        fields={name: at for name, at in taken.items() if name in _FIELDS},
         params=_params(headers, taken, naming),
         nameless=tuple(at for at, header in enumerate(headers) if not header),
         choices={name: headers[at] for name, at in taken.items()},
-        unused=tuple(headers[taken[name]] for name in UNUSED if name in taken),
         ignored=ignored,
     )
 
 
-_ACTED_ON: Final = frozenset(FIELDS)
+_FIELDS: Final = frozenset(FIELDS)
 
 
 def _refuse_repeated(headers: tuple[str, ...]) -> None:

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import attrs
 
 from hamsa_async._masking import mask_number
 from hamsa_async.dialer.columns import NAME, REFERENCE
 from hamsa_async.errors import ConfigurationError
+
+HIGHEST: Final = 100
+"""The highest priority that a contact can have; 1 is the lowest, and none comes after it."""
+
+MOST_ATTEMPTS: Final = 100
+"""The most attempts that a row can ask for."""
 
 RowState = Literal["pending", "deferred", "invalid", "skipped", "expired"]
 """What a row can be when it is staged. (`expired` is the journal's to say: it has the clock.)"""
@@ -26,6 +32,14 @@ def _is_aware(_contact: object, attribute: "attrs.Attribute[Any]", moment: datet
 def _is_text(_contact: object, attribute: "attrs.Attribute[Any]", text: object) -> None:
     if text is not None and not isinstance(text, str):
         raise ConfigurationError(f"{attribute.name} must be a string, not {type(text).__name__}")
+
+
+def _is_count(_contact: object, attribute: "attrs.Attribute[Any]", count: object) -> None:
+    most = HIGHEST if attribute.name == "priority" else MOST_ATTEMPTS
+    if count is None:
+        return
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= most:
+        raise ConfigurationError(f"{attribute.name} must be a whole number from 1 to {most}")
 
 
 def _optional_text() -> Any:
@@ -53,6 +67,9 @@ class Contact:
         dnc: Never call: this person asked not to be called.
         consent: Whether the person agreed to be called; `None` where nobody knows.
         consent_at: When they agreed (aware).
+        consent_source: Where that is noted.
+        priority: 1 to 100: higher ones are called first, and those without one last.
+        max_attempts: The most attempts that this person gets; the campaign's may be fewer.
 
     Raises:
         ConfigurationError: A value has the wrong type, a moment has no time zone, or `params`
@@ -72,6 +89,9 @@ class Contact:
     dnc: bool = attrs.field(default=False)
     consent: bool | None = attrs.field(default=None)
     consent_at: datetime | None = attrs.field(default=None, validator=_is_aware)
+    consent_source: str | None = _optional_text()
+    priority: int | None = attrs.field(default=None, validator=_is_count)
+    max_attempts: int | None = attrs.field(default=None, validator=_is_count)
 
     @phone_number.validator
     def _number_is_text(self, _attribute: object, number: object) -> None:
@@ -115,6 +135,9 @@ class Row:
         timezone: IANA name of the person's time zone, where the list gives it.
         consent: Whether the person agreed to be called; `None` where the list does not say.
         consent_at: When they agreed (UTC).
+        consent_source: Where that is noted.
+        priority: 1 to 100, the highest first; `None`: after all that have one.
+        max_attempts: The most attempts that the list gives this person.
         line: Where the row begins in its file: its line, or its row in a sheet, from 1.
         column: The header below which something is wrong, where one column is at fault.
         text: What stands there, as written.
@@ -136,6 +159,9 @@ class Row:
     timezone: str | None = None
     consent: bool | None = None
     consent_at: datetime | None = None
+    consent_source: str | None = None
+    priority: int | None = None
+    max_attempts: int | None = None
     line: int | None = None
     column: str | None = None
     text: str | None = attrs.field(default=None, repr=False)

@@ -5,11 +5,13 @@ Pure. Hamsa checks none of it: a variable without a value is spoken as it stands
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from hamsa_async.dialer.contacts import Row
+
+_NAMED: Final = 5  # rows of an agent that are named
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +26,10 @@ class Contract:
         unused: Columns passed to the agent that its texts do not ask for.
         first: The params of the first row that is to be called, to be looked at; `None`: there
             is none.
+        agent_id: Whose contract it is, where rows name that agent; `None`: the campaign's own.
+        is_missing: Whether there is no such agent.
+        count: How many rows that are to be called are this agent's.
+        rows: The first of them.
     """
 
     variables: tuple[str, ...]
@@ -31,21 +37,33 @@ class Contract:
     empty: Mapping[str, int] = attrs.field(factory=dict)
     unused: tuple[str, ...] = ()
     first: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    agent_id: str | None = None
+    is_missing: bool = False
+    count: int = 0
+    rows: tuple[int, ...] = ()
 
     @property
     def breaches(self) -> list[str]:
         """What is missing, each as a sentence for people; empty: they fit."""
+        if self.is_missing:
+            return [f"there is no agent {self.agent_id!r}, and {self._who()} it: those are refused"]
+        agent = "the agent" if self.agent_id is None else f"agent {self.agent_id!r}"
         return [
             *(
-                f"the agent asks for {{{{{name}}}}}, and no column or --param gives it"
+                f"{agent} asks for {{{{{name}}}}}, and no column or --param gives it"
                 for name in self.missing
             ),
             *(
-                f"the agent asks for {{{{{name}}}}}, which is empty in {count}"
+                f"{agent} asks for {{{{{name}}}}}, which is empty in {count}"
                 f" row{'s' if count > 1 else ''}"
                 for name, count in self.empty.items()
             ),
         ]
+
+    def _who(self) -> str:
+        more = self.count - len(self.rows)
+        rows = ", ".join(map(str, self.rows)) + (f" and {more} more" if more else "")
+        return f"row {rows} names" if self.count == 1 else f"rows {rows} name"
 
 
 class ContractCheck:
@@ -63,18 +81,20 @@ class ContractCheck:
         self._seen: set[str] = set()
         self._empty: Counter[str] = Counter()
         self._rows = 0
+        self._places: list[int] = []
         self._first: Mapping[str, Any] | None = None
 
     def add(self, rows: Iterable[Row]) -> None:
         """Look at some more rows. Only those that are to be called count."""
-        for row in rows:
-            if row.state in {"pending", "deferred"}:
-                self.add_params(row.params)
+        for row in filter(is_to_be_called, rows):
+            self.add_params(row.params, row=row.row)
 
-    def add_params(self, params: Mapping[str, Any]) -> None:
+    def add_params(self, params: Mapping[str, Any], *, row: int = 0) -> None:
         """Look at what one more person's call would be given."""
         self._first = self._first if self._rows else params
         self._rows += 1
+        if len(self._places) < _NAMED:
+            self._places.append(row)
         self._seen.update(params)
         for name in self._asked:
             if _is_empty(params.get(name)):
@@ -93,7 +113,14 @@ class ContractCheck:
             },
             unused=tuple(sorted(self._seen - set(self.variables))),
             first=self._first,
+            count=self._rows,
+            rows=tuple(self._places),
         )
+
+
+def is_to_be_called(row: Row) -> bool:
+    """Whether a row is a contact that is to be called, now or later."""
+    return row.state in {"pending", "deferred"}
 
 
 def render(text: str, params: Mapping[str, Any]) -> str:

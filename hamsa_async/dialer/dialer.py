@@ -9,18 +9,22 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from hamsa_async._masking import mask_text
+from hamsa_async.dialer.acceptance import check_caller, check_contracts, check_usable
+from hamsa_async.dialer.agent_watch import LOOK_EVERY as AGENTS_EVERY
+from hamsa_async.dialer.agent_watch import AgentWatch
+from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.api import Api, CallSecrets
+from hamsa_async.dialer.appending import Appended, append_list, name_of
 from hamsa_async.dialer.campaign import SETTINGS_SINCE, SINGLE_CALLS, Campaign, Delivery
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
-from hamsa_async.dialer.contract import Contract, ContractCheck
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList, Verdict
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
-from hamsa_async.dialer.machine import AttemptState, ContactState
+from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.observer import (
     LOOK_EVERY,
     LOOK_EVERY_BESIDE_WEBHOOKS,
@@ -32,28 +36,23 @@ from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
-from hamsa_async.dialer.runner import Ending, Runner, utc_now
+from hamsa_async.dialer.runner import Ending, Finish, Runner, utc_now
 from hamsa_async.dialer.single import see_ends
 from hamsa_async.errors import (
     CampaignError,
     CampaignRunningError,
     ConfigurationError,
-    ContactListError,
     JournalError,
     NotFoundError,
 )
-from hamsa_async.models import AgentDetails, Project, placeholders_in
+from hamsa_async.models import AgentDetails, Project
 
 __all__ = ["Dialer", "Loaded", "Run"]
 
 _LOOK_NEAR: Final = timedelta(seconds=1)  # a server on this machine costs nothing to ask
+_AGENTS_NEAR: Final = timedelta(seconds=5)
 _LOOKED_AT: Final = 200  # contacts whose params are compared with the agent, on resuming
 _RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
-
-_NO_NUMBER: Final = (
-    "there is no caller number: give from_number (--from), or a from_number column;"
-    " --from hamsa-default takes Hamsa's fallback, a foreign number"
-)
 
 
 class Dialer:
@@ -75,6 +74,8 @@ class Dialer:
             15 seconds, and every second where the server is on this machine.
         settle_every: How often doubts are looked into. By default every minute, and every second
             where the server is on this machine.
+        agents_every: How often the agents' texts are read during a run. By default every five
+            minutes, and every five seconds where the server is on this machine.
         webhook_secrets: What the secrets of calls' webhooks are made from, for campaigns with a
             `webhook_url`; a `Secrets` with a master secret.
         create: Whether to make a journal that is not there.
@@ -89,6 +90,7 @@ class Dialer:
         probe_every: timedelta = PROBE_EVERY,
         look_every: timedelta | None = None,
         settle_every: timedelta | None = None,
+        agents_every: timedelta | None = None,
         webhook_secrets: CallSecrets | None = None,
         create: bool = True,
     ) -> None:
@@ -98,6 +100,7 @@ class Dialer:
         self._probe_every = probe_every
         self._look_every = look_every
         self._settle_every = settle_every
+        self._agents_every = agents_every
         self._webhook_secrets = webhook_secrets
         self._create = create
         self._opened: Journal | None = None
@@ -194,6 +197,60 @@ class Dialer:
                 max_invalid=max_invalid,
                 strict=strict,
             )
+
+    async def append(
+        self,
+        name: str,
+        contacts: Source,
+        *,
+        country: str | None = None,
+        max_invalid: float = 0.5,
+        strict: bool = False,
+    ) -> Appended:
+        """Append a list to a campaign, also while another process or a run of this one dials it.
+
+        Whose number or contact_id the campaign has already is skipped, so appending a list twice
+        is safe. Nobody is withdrawn, except who is said in it not to be called.
+
+        Args:
+            name: The campaign's name.
+            contacts: See `load`.
+            country: ISO code (`AE`) of numbers that are written without their country code; by
+                default the campaign's.
+            max_invalid: See `load`.
+            strict: See `load`.
+
+        Raises:
+            ContactListError: The list cannot be read or used. Nothing was appended.
+            CampaignError: There is no such campaign, or it has no list yet, or no caller number.
+            JournalError: It could not be written down; appending the list again adds the rest.
+            NotFoundError: The campaign's agent is not there any more.
+
+        Cancellation:
+            At once. What was appended by then is there; appending the list again adds the rest.
+
+        Durability:
+            Rows are there for good a chunk at a time, and may be dialed from then on.
+        """
+        record = await self.journal.campaign(name)
+        if record is None:
+            raise CampaignError(f"the journal has no campaign {name!r}: run it with a list first")
+        agent_id = str(record.settings["voice_agent_id"])
+        return await append_list(
+            self.journal,
+            record,
+            contacts,
+            contracts=AgentContracts(
+                agent_id,
+                await self._agent(agent_id),
+                record.settings.get("params") or {},
+                self._client.voice_agents.get,
+            ),
+            loopback=self._client.config.is_loopback,
+            country=country,
+            max_invalid=max_invalid,
+            strict=strict,
+        )
 
     def run(
         self,
@@ -361,7 +418,9 @@ class Dialer:
             await journal.ask(record.id, None)
             self._going_on.add(record.name)
             events = list(await journal.recover(record.id))
-            check = ContractCheck(placeholders_in(agent), campaign.params)
+            check = AgentContracts(
+                campaign.voice_agent_id, agent, campaign.params, self._client.voice_agents.get
+            )
             columns, changes, taken = await self._take(
                 campaign,
                 record,
@@ -371,8 +430,6 @@ class Dialer:
                 max_invalid=max_invalid,
                 strict=strict,
             )
-            if any(change.startswith(_RULED_BY) for change in changes):
-                await journal.judge_again(record.id)
             record = await self._record(campaign, contacts)
             return Loaded(
                 campaign=campaign,
@@ -382,6 +439,8 @@ class Dialer:
                 counts=await journal.counts(record.id),
                 columns=columns,
                 contract=check.result(),
+                named=check.named(),
+                agents=check.agents,
                 accepted=tuple(changes),
                 events=(*events, *taken),
             )
@@ -403,7 +462,7 @@ class Dialer:
         campaign: Campaign,
         record: CampaignRecord,
         contacts: Source | None,
-        check: ContractCheck,
+        check: AgentContracts,
         *,
         accept_changes: bool,
         max_invalid: float,
@@ -416,29 +475,44 @@ class Dialer:
             )
             if contacts is None:
                 await self._check_resumable(campaign, record)
-                for candidate in await self.journal.pending(record.id, after=0, limit=_LOOKED_AT):
-                    check.add_params(candidate.params)
+                some = await self.journal.pending(record.id, after=0, limit=_LOOKED_AT)
+                await check.add_params((each.row, each.agent_id, each.params) for each in some)
                 _check_accepted(campaign, changes, accept_changes=accept_changes)
+                await self._judge_again(record, changes)
                 await self.journal.change_settings(record.id, campaign.settings())
                 return None, changes, []
             columns, staged = await self._stage(record, campaign, contacts, check)
-            _check_usable(staged, max_invalid)
+            check_usable(staged, max_invalid)
             if strict:
-                _check_contract(check.result())
+                check_contracts([check.result(), *check.named()])
             self._check_from_number(campaign, staged.without_from_number)
             if record.loaded:
                 changes += _list_changes(staged)
             _check_accepted(campaign, changes, accept_changes=accept_changes)
+            await self._judge_again(record, changes)
             if record.loaded and not staged.difference:
                 await self.journal.change_settings(record.id, campaign.settings())
                 return columns, changes, []
             return (
                 columns,
                 changes,
-                [await self.journal.take_over(record.id, campaign.settings())],
+                [
+                    await self.journal.take_over(
+                        record.id, campaign.settings(), name=name_of(contacts)
+                    )
+                ],
             )
         finally:
             await self.journal.unstage(record.id)
+
+    async def _judge_again(self, record: CampaignRecord, changes: Sequence[str]) -> None:
+        """Let other rules judge anew whom the old ones held.
+
+        Before the settings are changed: after a crash in between, the next run sees the change
+        still, and does it again.
+        """
+        if any(change.startswith(_RULED_BY) for change in changes):
+            await self.journal.judge_again(record.id)
 
     async def _check_resumable(self, campaign: Campaign, record: CampaignRecord) -> None:
         if not record.loaded:
@@ -449,7 +523,7 @@ class Dialer:
         self._check_from_number(campaign, await self.journal.without_from_number(record.id))
 
     async def _stage(
-        self, record: CampaignRecord, campaign: Campaign, contacts: Source, check: ContractCheck
+        self, record: CampaignRecord, campaign: Campaign, contacts: Source, check: AgentContracts
     ) -> tuple[Columns | None, StagedList]:
         seen: list[Columns] = []
         chunks = read_chunks(
@@ -461,13 +535,14 @@ class Dialer:
         await self.journal.stage(record.id, [], first=True)
         async with aclosing(chunks):
             async for rows in chunks:
-                check.add(rows)
+                await check.add(rows)
                 await self.journal.stage(record.id, rows, first=False)
         return (seen[0] if seen else None), await self.journal.staged(record.id)
 
     def _check_from_number(self, campaign: Campaign, without: int) -> None:
-        if campaign.from_number is None and without and not self._client.config.is_loopback:
-            raise CampaignError(_NO_NUMBER)
+        check_caller(
+            campaign.from_number, without=without, loopback=self._client.config.is_loopback
+        )
 
     async def _agent(self, voice_agent_id: str) -> AgentDetails:
         try:
@@ -485,24 +560,7 @@ class Dialer:
         run.loaded = loaded
         journal, campaign = self.journal, loaded.record.id
         await self._claim(loaded.record)
-        observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
-        secrets = self._secrets_for(loaded.campaign)
-        runner = Runner(
-            journal,
-            campaign,
-            loaded.campaign,
-            self._client.voice_agents,
-            observer=observer,
-            reconciler=reconciler,
-            inbox=None if secrets is None else Inbox(journal, campaign, observer, reconciler),
-            webhook_auth=None if secrets is None else secrets.auth_for,
-            longest=loaded.longest,
-            tell=run.tell,
-            ready=run.ready,
-            wait=wait,
-            clock=self._clock,
-            probe_every=self._probe_every,
-        )
+        runner = self._runner(run, loaded, wait=wait)
         if loaded.record.name not in self._going_on:
             await journal.ask(campaign, None)
         self._going_on.discard(loaded.record.name)
@@ -510,8 +568,24 @@ class Dialer:
             campaign, budget=loaded.campaign.budget.as_json(), longest=loaded.longest
         )
         run.tell(event)
+        sweep = loaded.campaign.sweep
+        while True:
+            finish = await self._dial_through(run, loaded, runner, run_id, sweep=sweep)
+            ended = await self._end_run(run_id, campaign, runner, finish)
+            if ended is not None:
+                break
+            runner = self._runner(run, loaded, wait=wait, appended=runner.appended)
+            sweep = False
+        run.finish = finish
+        run.counts = await journal.counts(campaign)
+        run.tell(ended)
+
+    async def _dial_through(
+        self, run: Run, loaded: Loaded, runner: Runner, run_id: int, *, sweep: bool
+    ) -> Finish:
+        journal, campaign = self.journal, loaded.record.id
         try:
-            if loaded.campaign.sweep:
+            if sweep:
                 await look_for_others(
                     journal,
                     campaign,
@@ -523,15 +597,53 @@ class Dialer:
                     clock=self._clock,
                 )
             run.begin(runner)
-            run.finish = finish = await runner.run()
+            return await runner.run()
         except BaseException as error:
             # A later look at the journal should not take it for a crash.
             with contextlib.suppress(JournalError):
                 reason = run.stop_reason or type(error).__name__
-                run.tell(await journal.end_run(run_id, campaign, Ending.INTERRUPTED, reason))
+                ended = await journal.end_run(run_id, campaign, Ending.INTERRUPTED, reason)
+                assert ended is not None
+                run.tell(ended)
             raise
-        run.counts = await journal.counts(campaign)
-        run.tell(await journal.end_run(run_id, campaign, finish.ending, finish.reason))
+
+    async def _end_run(
+        self, run_id: int, campaign: int, runner: Runner, finish: Finish
+    ) -> DialerEvent | None:
+        """Write down that a run is over; `None`: contacts were appended in the last moment."""
+        nothing_left = finish.ending in {Ending.DONE, Ending.NOTHING_NOW}
+        return await self.journal.end_run(
+            run_id,
+            campaign,
+            finish.ending,
+            finish.reason,
+            appended=runner.appended if nothing_left else None,
+        )
+
+    def _runner(
+        self, run: Run, loaded: Loaded, *, wait: bool, appended: int | None = None
+    ) -> Runner:
+        journal, campaign = self.journal, loaded.record.id
+        observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
+        secrets = self._secrets_for(loaded.campaign)
+        return Runner(
+            journal,
+            campaign,
+            loaded.campaign,
+            self._client.voice_agents,
+            observer=observer,
+            reconciler=reconciler,
+            inbox=None if secrets is None else Inbox(journal, campaign, observer, reconciler),
+            agents=self._agent_watch(run, loaded),
+            webhook_auth=None if secrets is None else secrets.auth_for,
+            longest=loaded.longest,
+            tell=run.tell,
+            ready=run.ready,
+            wait=wait,
+            appended=appended,
+            clock=self._clock,
+            probe_every=self._probe_every,
+        )
 
     def _secrets_for(self, campaign: Campaign) -> CallSecrets | None:
         if campaign.webhook_url is None:
@@ -551,6 +663,19 @@ class Dialer:
             tell=run.tell,
             clock=self._clock,
             every=self._look_every or near,
+        )
+
+    def _agent_watch(self, run: Run, loaded: Loaded) -> AgentWatch:
+        near = _AGENTS_NEAR if self._client.config.is_loopback else AGENTS_EVERY
+        return AgentWatch(
+            self.journal,
+            loaded.record.id,
+            loaded.agents,
+            given=loaded.campaign.params,
+            read=self._client.voice_agents.get,
+            tell=run.tell,
+            clock=self._clock,
+            every=self._agents_every or near,
         )
 
     def _reconciler(self, run: Run, loaded: Loaded) -> Reconciler:
@@ -602,33 +727,6 @@ def _check_accepted(campaign: Campaign, changes: Sequence[str], *, accept_change
         raise CampaignError(
             f"campaign {campaign.name!r} differs from the journal: {'; '.join(changes)};"
             " accept it with --accept-changes, or give the campaign another name"
-        )
-
-
-def _check_usable(staged: StagedList, max_invalid: float) -> None:
-    if not staged.rows:
-        raise ContactListError("the list has no contacts: there is nothing below its header")
-    bad = {
-        reason: count
-        for (state, reason), count in staged.states.items()
-        if state == ContactState.INVALID
-    }
-    invalid = sum(bad.values())
-    if invalid / staged.rows > max_invalid:
-        worst = ", ".join(
-            f"{count} {reason}" for reason, count in sorted(bad.items(), key=lambda item: -item[1])
-        )
-        raise ContactListError(
-            f"{invalid} of {staged.rows} rows are no contacts ({worst}): correct the list, or"
-            " allow it with --max-invalid (numbers without + need --country)"
-        )
-
-
-def _check_contract(contract: Contract) -> None:
-    if contract.breaches:
-        raise ContactListError(
-            f"the list does not fit the agent: {'; '.join(contract.breaches)}; add the columns, or"
-            " leave out --strict"
         )
 
 

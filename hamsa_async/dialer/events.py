@@ -14,11 +14,20 @@ class EventKind(enum.StrEnum):
     RUN_ENDED = "run_ended"
     LIST_LOADED = "list_loaded"
     """A list was taken over; `data` counts its rows that were new, gone and changed."""
+    LIST_APPENDED = "list_appended"
+    """A list was appended; `data` has its number, and counts its rows that were new and seen
+    before, and the contacts of other lists that it calls off."""
+    LIST_GREW = "list_grew"
+    """The run has seen that contacts were appended; `data["new"]` says how many."""
     WAITING = "waiting"
     """Nothing can be dialed now; `data["until"]` says until when."""
     PAUSED = "paused"
-    """Another process asked the campaign to pause: nobody is dialed until it asks to go on."""
+    """The campaign was asked to pause, by another process or for `data["reason"]`: nobody is
+    dialed until it is asked to go on."""
     RESUMED = "resumed"
+    AGENT_CHANGED = "agent_changed"
+    """An agent's text is another one than before; `data` names the variables that came and
+    went, and those that no column gives, for which the campaign is paused."""
     HOST_UNREACHABLE = "host_unreachable"
     """Several requests in a row could not be sent; only a probe is, now and then."""
     HOST_REACHABLE = "host_reachable"
@@ -54,6 +63,8 @@ class EventKind(enum.StrEnum):
     EXPIRED = "expired"
     SKIPPED = "skipped"
     """A rule says never; `data["reason"]` says which."""
+    FORGOTTEN = "forgotten"
+    """All that the journal had of a person was erased, for one of their rows."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,10 +77,11 @@ class DialerEvent:
         at: When (UTC).
         kind: What.
         campaign: The campaign's name.
-        row: The contact's row in the list, where a contact is meant.
+        row: The contact's row in its list, where a contact is meant.
         attempt_id: The attempt, where one is meant; also the call's reference.
         data: More of it, as JSON: `reason`, `call_id`, `status`, `until`, ...; `again` where it
             is about a contact that is being tried again.
+        list_number: Which of the campaign's lists that is.
     """
 
     number: int
@@ -79,3 +91,4 @@ class DialerEvent:
     row: int | None = None
     attempt_id: str | None = None
     data: dict[str, Any] = attrs.field(factory=dict)
+    list_number: int | None = None

@@ -12,7 +12,7 @@ import attrs
 
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT
 from hamsa_async.dialer.columns import PHONE, trim
-from hamsa_async.dialer.contacts import Row, RowState
+from hamsa_async.dialer.contacts import HIGHEST, MOST_ATTEMPTS, Row, RowState
 from hamsa_async.dialer.flags import read_flag
 from hamsa_async.dialer.json_native import is_json
 from hamsa_async.dialer.numbers import NumberFault, NumberProblem, normalise, region_of
@@ -45,7 +45,7 @@ class Record:
 
     Attributes:
         number: The phone number as given, of any type.
-        fields: The reserved columns that are acted on, by name; a missing one was not given.
+        fields: The reserved columns, by name; a missing one was not given.
         params: What the agent would be told.
         headers: The header as written of each reserved column.
         line: Where it begins in its file.
@@ -68,6 +68,7 @@ def judge(row: int, record: Record, region: str | None) -> Row:
     """Make the row of a record. The first thing that is wrong, in this order, is its reason."""
     number = _written(record.number)
     from_number = due_at = expires_at = timezone = consent = consent_at = None
+    priority = max_attempts = None
     state: RowState = "pending"
     reason = detail = column = text = None
     strange = _drop_strange(record) if record.foreign else None
@@ -82,6 +83,8 @@ def judge(row: int, record: Record, region: str | None) -> Row:
         timezone = _timezone(fields)
         due_at, expires_at = _times(fields)
         consent_at = _moment(fields, "consent_at")
+        priority = _count(fields, "priority", HIGHEST)
+        max_attempts = _count(fields, "max_attempts", MOST_ATTEMPTS)
         if strange is not None:
             detail = f"The value of {strange!r} is nothing that JSON can hold."
             raise invalid("bad_param", detail, strange)
@@ -109,6 +112,9 @@ def judge(row: int, record: Record, region: str | None) -> Row:
         timezone=timezone,
         consent=consent,
         consent_at=consent_at,
+        consent_source=_text(fields, "consent_source"),
+        priority=priority,
+        max_attempts=max_attempts,
         line=record.line,
         column=None if column is None else record.headers.get(column, column),
         text=text,
@@ -224,6 +230,23 @@ def _in_utc(given: Any) -> datetime:
     if moment.utcoffset() is None:
         raise ValueError("no offset")
     return moment.astimezone(UTC)
+
+
+def _count(fields: Mapping[str, Any], name: str, most: int) -> int | None:
+    """A whole number from 1. A spreadsheet may have written it as `5.0`."""
+    given = fields.get(name)
+    text = "" if given is None else trim(str(given))
+    if not text:
+        return None
+    whole = text.removesuffix(".0")
+    # As many digits as can be meant: int() takes very long over very many.
+    if isinstance(given, bool) or not whole.isdecimal() or len(whole) > len(str(most)):
+        count = 0
+    else:
+        count = int(whole)
+    if not 1 <= count <= most:
+        raise invalid(f"bad_{name}", f"{name} is no whole number from 1 to {most}.", name)
+    return count
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:

@@ -119,6 +119,19 @@ def normalise(text: str, *, country: str | None) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def digits_as_written(number: str) -> frozenset[str]:
+    """The digits of a number in all the ways in which people write it.
+
+    Args:
+        number: E.164.
+    """
+    parsed = phonenumbers.parse(number)
+    code = str(parsed.country_code)
+    national = phonenumbers.national_significant_number(parsed)
+    whole = code + national
+    return frozenset({whole, f"00{whole}", f"{code}0{national}", f"0{national}", national})
+
+
 # How much of a text that is no number an error shows (masked).
 _SHOWN: Final = 40
 

@@ -5,7 +5,7 @@ that others place.
 """
 
 import heapq
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -155,6 +155,7 @@ def _skipped(row: Row, reason: str, detail: str) -> Row:
 @attrs.frozen
 class _Waiting:
     row: int
+    rank: int
     person: Person
     zones: Zones
     history: History
@@ -174,27 +175,24 @@ def _waiting(
         not_before=row.due_at,
         expires_at=row.expires_at,
     )
-    return _Waiting(row.row, person, zones, history_of(row.phone_number))
+    return _Waiting(row.row, -(row.priority or 0), person, zones, history_of(row.phone_number))
 
 
 def _dialed(
     waiting: list[_Waiting], policy: Policy, at: datetime, interval: timedelta
 ) -> Iterator[Planned]:
-    """Those pending in the list's order, then those due again, by the moment they are due."""
+    """By priority; in one, those pending in the list's order, then those due, by that moment."""
     now, end, turn = at, at + _LONGEST, 0
     reasons: dict[int, tuple[str, str]] = {}
-    due: list[tuple[datetime, int, _Waiting]] = []
-    pending = deque(each for each in waiting if each.person.not_before is None)
+    turns = _Turns()
     for each in waiting:
-        if each.person.not_before is not None:
-            reasons[each.row] = _NOT_BEFORE
-            heapq.heappush(due, (each.person.not_before, each.row, each))
-    while pending or due:
-        if pending:
-            each = pending.popleft()
+        if each.person.not_before is None:
+            turns.add(each)
         else:
-            moment, _, each = heapq.heappop(due)
-            now = max(now, moment)
+            reasons[each.row] = _NOT_BEFORE
+            turns.add_later(each, each.person.not_before)
+    while turns:
+        now, each = turns.next(now)
         judgement = policy.judge(each.person, each.history, now)
         if judgement.allowed:
             turn += 1
@@ -207,7 +205,38 @@ def _dialed(
         if judgement.next_at is None or judgement.next_at > end:
             yield _never(each, judgement.barrier or refusal)
         else:
-            heapq.heappush(due, (judgement.next_at, each.row, each))
+            turns.add_later(each, judgement.next_at)
+
+
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class _Turns:
+    """Whose turn it is, as a run has it (`journal.turns`)."""
+
+    def __init__(self) -> None:
+        # By rank, then by the moment they are due: those who wait for none come before all.
+        self._ready: list[tuple[int, datetime, int, _Waiting]] = []
+        self._later: list[tuple[datetime, int, _Waiting]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._ready or self._later)
+
+    def add(self, each: _Waiting, moment: datetime = _NO_TIME) -> None:
+        heapq.heappush(self._ready, (each.rank, moment, each.row, each))
+
+    def add_later(self, each: _Waiting, moment: datetime) -> None:
+        heapq.heappush(self._later, (moment, each.row, each))
+
+    def next(self, now: datetime) -> tuple[datetime, _Waiting]:
+        """The next one, and the moment at which it is their turn."""
+        if not self._ready:
+            now = max(now, self._later[0][0])
+        while self._later and self._later[0][0] <= now:
+            moment, _, each = heapq.heappop(self._later)
+            self.add(each, moment)
+        *_, each = heapq.heappop(self._ready)
+        return now, each
 
 
 def _planned(each: _Waiting, at: datetime, turn: int, reason: tuple[str, str] | None) -> Planned:

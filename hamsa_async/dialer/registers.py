@@ -1,5 +1,8 @@
 """A do-not-call register's file -> its numbers: one number a line, or any list with a column."""
 
+import contextlib
+import shutil
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -12,6 +15,7 @@ from hamsa_async.dialer.csv_file import read_lines
 from hamsa_async.dialer.list_file import ListKind, kind_of, open_list, text_of
 from hamsa_async.dialer.numbers import NumberProblem, normalise
 from hamsa_async.dialer.reading import read_chunks
+from hamsa_async.errors import ContactListError
 
 
 async def read_numbers(
@@ -32,13 +36,30 @@ async def read_numbers(
     Raises:
         ContactListError: It cannot be read.
     """
-    source: Any = _bare_numbers(path) if _is_bare(path, country) else path
-    listed = ContactList(source, naming=naming or Naming(), on_invalid=on_invalid)
-    chunks = read_chunks(listed, country=country, size=2_000)
-    async with aclosing(chunks):
-        async for rows in chunks:
-            # A register is no contact list: what else stands in a row does not matter.
-            yield [row.phone_number for row in rows if row.state != "invalid"]
+    with _read_twice(path) as file:
+        source: Any = _bare_numbers(file) if _is_bare(file, country) else file
+        listed = ContactList(source, naming=naming or Naming(), on_invalid=on_invalid)
+        chunks = read_chunks(listed, country=country, size=2_000)
+        async with aclosing(chunks):
+            async for rows in chunks:
+                # A register is no contact list: what else stands in a row does not matter.
+                yield [row.phone_number for row in rows if row.state != "invalid"]
+
+
+@contextlib.contextmanager
+def _read_twice(path: Path) -> Iterator[Path]:
+    """A file that can be opened twice: what a pipe holds is kept meanwhile."""
+    if not (path.exists() and (path.is_fifo() or path.is_char_device())):
+        yield path
+        return
+    with tempfile.NamedTemporaryFile() as kept:
+        with open_list(path) as piped:
+            shutil.copyfileobj(piped, kept)
+        kept.flush()
+        try:
+            yield Path(kept.name)
+        except ContactListError as error:
+            raise ContactListError(str(error).replace(kept.name, str(path))) from None
 
 
 def _is_bare(path: Path, country: str | None) -> bool:

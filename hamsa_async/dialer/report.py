@@ -29,7 +29,12 @@ MEANINGS: Final[Mapping[ContactState, str]] = {
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ReportRow))
 
 _FORMULA: Final = frozenset("=+-@\t\r")  # what a spreadsheet takes for the start of one
-_TEXTS: Final = frozenset({"contact_id", "reason", "detail", "call_id", "outcome", "recording"})
+_TEXTS: Final = frozenset(
+    {
+        *("contact_id", "reason", "detail", "call_id", "outcome", "recording"),
+        "consent_source",
+    }
+)
 
 
 def as_record(row: ReportRow) -> dict[str, Any]:

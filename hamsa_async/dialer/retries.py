@@ -50,6 +50,9 @@ class Ended:
     attempts: int = 1
     """How many attempts this contact has had."""
 
+    max_attempts: int | None = None
+    """The most that its row gives it; the campaign's may be fewer."""
+
 
 @attrs.frozen(kw_only=True)
 class RetryRow:
@@ -115,7 +118,8 @@ class Retries:
             draw: Between 0 and 1: spreads those that ended together.
         """
         row = next((row for row in self.rows if row.fits(ended)), None)
-        if row is None or ended.attempts >= self.max_attempts:
+        most = min(self.max_attempts, ended.max_attempts or self.max_attempts)
+        if row is None or ended.attempts >= most:
             return None
         if row.at is not None:
             moment = _moment(ended.result.get(row.at))

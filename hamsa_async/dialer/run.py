@@ -45,6 +45,10 @@ class Loaded:
     """What the list's headers were taken for, where a list was read."""
     contract: Contract = attrs.field(factory=lambda: Contract(variables=()))
     """How the list and the agent's texts fit together."""
+    named: tuple[Contract, ...] = ()
+    """The same for each agent that rows name in the place of the campaign's."""
+    agents: Mapping[str, AgentDetails] = attrs.field(factory=dict, repr=False)
+    """The agents that were read, by id."""
     accepted: tuple[str, ...] = ()
     """The changes against the journal that were accepted, in words."""
     events: tuple[DialerEvent, ...] = attrs.field(default=(), repr=False)

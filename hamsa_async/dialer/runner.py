@@ -12,7 +12,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ import attrs
 from hamsa_async._limits import Pace
 from hamsa_async._masking import mask_text
 from hamsa_async._pull import Pull, see_through
+from hamsa_async.dialer.agent_watch import AgentWatch
 from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.breaker import Breaker
 from hamsa_async.dialer.budget import Refusal, Spending, Spent
@@ -139,6 +140,19 @@ class _Dial:
         return self.sent_home and self.worker.uncancel() == 0
 
 
+@attrs.frozen(kw_only=True)
+class _Batch:
+    """Contacts that were read to be dialed, one after the other."""
+
+    candidates: Sequence[Candidate]
+    last: int | None
+    """The last of those read who wait for no time; `None` where others come first."""
+    until: datetime | None
+    """When somebody's turn comes who goes before these."""
+    at_end: bool
+    """Whether nobody is left who waits for no time."""
+
+
 class Runner:
     """Dials one campaign's contacts until nothing can be dialed, or it is stopped.
 
@@ -150,11 +164,13 @@ class Runner:
         observer: Sees how they end.
         reconciler: Settles doubts.
         inbox: Acts on what webhooks said, where there are any.
+        agents: Watches the agents' texts.
         webhook_auth: Makes the secret of an attempt's webhooks.
         longest: How long a call by the campaign's agent can last.
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
         wait: Whether to wait for contacts that are due later, and for the ends of calls.
+        appended: How many contacts were appended to the campaign, as far as its run has heard.
         clock: What time it is (aware).
         probe_every: How often an unreachable host is tried.
     """
@@ -169,11 +185,13 @@ class Runner:
         observer: Observer,
         reconciler: Reconciler,
         inbox: Inbox | None = None,
+        agents: AgentWatch | None = None,
         webhook_auth: Callable[[str], WebhookAuth] | None = None,
         longest: timedelta,
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
         wait: bool,
+        appended: int | None = None,
         clock: Callable[[], datetime],
         probe_every: timedelta = PROBE_EVERY,
     ) -> None:
@@ -195,7 +213,10 @@ class Runner:
         self._observer = observer
         self._reconciler = reconciler
         self._inbox = inbox
+        self._agents = agents
         self._webhook_auth = webhook_auth
+        self._appended = appended
+        self._grew = False
         self._spending = Spending(campaign.budget)
         self._breaker = Breaker()
         observer.changed = reconciler.changed = self._settled.set
@@ -209,6 +230,11 @@ class Runner:
         self._finish: Finish | None = None
         self._source = self._candidates()
         self._pull = Pull(self._source, self._dial, workers=campaign.concurrency)
+
+    @property
+    def appended(self) -> int:
+        """How many contacts were appended to the campaign, as far as was heard."""
+        return self._appended or 0
 
     def spent(self) -> Spent:
         """What the campaign has spent by now."""
@@ -231,6 +257,8 @@ class Runner:
         await self._observer.begin()
         await self._reconciler.begin()
         await self._recount()
+        if self._appended is None:
+            self._appended = await self._journal.appended(self._id)
         async with contextlib.aclosing(self._source):
             watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
             try:
@@ -250,6 +278,8 @@ class Runner:
         yield self._listen
         if self._inbox is not None:
             yield self._inbox.watch
+        if self._agents is not None:
+            yield self._agents.watch
 
     async def _listen(self) -> None:
         """Hear what is asked from outside: no intent is written since it was."""
@@ -259,14 +289,30 @@ class Runner:
                 self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
             if (asked is Asked.PAUSE) == self._may_dial.is_set():
                 await self._note_paused(paused=asked is Asked.PAUSE)
+            await self._look_for_more()
             await asyncio.sleep(_LISTEN_EVERY)
 
+    async def _look_for_more(self) -> bool:
+        """See whether contacts were appended, also by another process, and take them up."""
+        appended = await self._journal.appended(self._id)
+        new, self._appended = appended - self.appended, appended
+        if new:
+            self._grew = True
+            self._settled.set()
+            await self._note(EventKind.LIST_GREW, {"new": new})
+        return self._grew
+
     async def _note_paused(self, *, paused: bool) -> None:
+        data = {}
         if paused:
             self._may_dial.clear()
+            reason = await self._journal.asked_reason(self._id)
+            data = {} if reason is None else {"reason": reason}
         else:
             self._may_dial.set()
-        await self._note(EventKind.PAUSED if paused else EventKind.RESUMED, {})
+            if self._agents is not None:
+                self._agents.look_now()
+        await self._note(EventKind.PAUSED if paused else EventKind.RESUMED, data)
 
     async def _beside(self, watch: Callable[[], Awaitable[None]]) -> None:
         """Watch; nobody more is dialed where what is seen cannot be written down."""
@@ -322,33 +368,54 @@ class Runner:
                 raise
 
     async def _sweeps(self) -> AsyncGenerator[Candidate, None]:
-        """Give those pending, in the list's order, then those due again, until there are none."""
+        """Give contacts as their turn comes (see `journal.turns`), until there are none."""
         place, found = 0, False
         while True:
-            limit = _READ_AHEAD + len(self._in_hand)
-            batch = await self._journal.pending(self._id, after=place, limit=limit)
-            at_end = not batch
-            if at_end:
-                batch = await self._journal.due(self._id, now=self._clock(), limit=limit)
-            else:
-                place = batch[-1].id
-            # What is in hand is still pending on disk until its intent is written.
-            for candidate in [each for each in batch if each.id not in self._in_hand]:
+            if self._grew:
+                self._grew, place = False, 0
+            batch = await self._batch(place)
+            for candidate in batch.candidates:
                 await self._ready()
                 await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
                 await self._until_affordable(candidate)
+                if self._grew or (batch.until is not None and self._clock() >= batch.until):
+                    break  # somebody's turn may have come who goes before these
+                place = place if batch.last is None else candidate.id
                 found = True
                 yield candidate
-            if at_end:
-                if not found and not await self._more_to_come():
-                    return
-                place, found = 0, False
+            else:
+                place = place if batch.last is None else batch.last
+                if batch.at_end:
+                    if not found and not await self._more_to_come():
+                        return
+                    place, found = 0, False
+
+    async def _batch(self, place: int) -> "_Batch":
+        """Those whose turn it is, past a contact in the list's order; all of one rank."""
+        now, limit = self._clock(), _READ_AHEAD + len(self._in_hand)
+        fresh = await self._journal.pending(self._id, after=place, limit=limit)
+        rank = fresh[0].rank if fresh else None
+        due = await self._journal.due(self._id, now=now, limit=limit, before=rank)
+        # What is in hand is still pending, or due, on disk until its intent is written.
+        due = [each for each in due if each.id not in self._in_hand]
+        candidates = due or [each for each in fresh if each.id not in self._in_hand]
+        following = None
+        if candidates:
+            following = await self._journal.next_due(self._id, before=candidates[0].rank, after=now)
+        return _Batch(
+            candidates=candidates,
+            last=fresh[-1].id if fresh and not due else None,
+            until=None if following is None else following[0],
+            at_end=not fresh,
+        )
 
     async def _more_to_come(self) -> bool:
         """Nothing can be dialed this moment: wait for what may come, or say that it is over."""
         self._settled.clear()
+        if await self._look_for_more():
+            return True
         if self._in_hand:
             # What is in hand may come back to be dialed.
             await self._settled.wait()
@@ -363,6 +430,8 @@ class Runner:
         if self._settled.is_set():
             return True
         following = following or await self._journal.next_due(self._id)
+        if await self._look_for_more():
+            return True
         if following is not None or self._outstanding:
             until, reason = following or (None, self._outstanding)
             # A run that would have waited knows that no time frees what is left.
@@ -371,9 +440,9 @@ class Runner:
                 ending=Ending.NOTHING_NOW, reason=reason, next_at=None if self._wait else until
             )
             return False
-        # Another process may have found a call meanwhile.
+        # Another process may have found a call meanwhile, or have appended somebody.
         await self._observer.begin()
-        return self._outstanding is not None
+        return await self._look_for_more() or self._outstanding is not None
 
     @property
     def _outstanding(self) -> str | None:

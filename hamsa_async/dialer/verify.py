@@ -21,6 +21,7 @@ from hamsa_async.dialer.api import ConversationsApi
 from hamsa_async.dialer.book import Ways, beyond_rules
 from hamsa_async.dialer.budget import Budget, CallsMade, cost_of, ended_cost
 from hamsa_async.dialer.journal.protocol import Journal
+from hamsa_async.dialer.journal.pseudonyms import is_pseudonym
 from hamsa_async.dialer.journal.records import AttemptRow, CampaignRecord
 from hamsa_async.dialer.machine import IN_DOUBT, AttemptState
 from hamsa_async.dialer.rules import Rules
@@ -134,13 +135,14 @@ def _missing(
         row = server.get(call_id)
         if row is None:
             findings.append(
-                f"row {attempt.row}: call {call_id} of attempt {attempt.attempt_id} is not in the"
+                f"{attempt.place}: call {call_id} of attempt {attempt.attempt_id} is not in the"
                 " server's list"
             )
             continue
         number = _number_of(row)
-        if number is not None and number != read_number(attempt.phone_number):
-            findings.append(f"row {attempt.row}: call {call_id} went to another number")
+        dialed = read_number(attempt.phone_number)  # `None`: it was forgotten
+        if number is not None and dialed is not None and number != dialed:
+            findings.append(f"{attempt.place}: call {call_id} went to another number")
     return findings
 
 
@@ -155,7 +157,7 @@ def _twice(attempts: Sequence[AttemptRow]) -> list[str]:
         for before, after in itertools.pairwise(rang):
             if before.ended_at is None or before.ended_at > after.intended_at:
                 findings.append(
-                    f"row {after.row}: {mask_number(number)} was called by {after.attempt_id}"
+                    f"{after.place}: {mask_number(number)} was called by {after.attempt_id}"
                     f" before {before.attempt_id} had ended"
                 )
     return findings
@@ -190,6 +192,8 @@ async def _beyond(
             rang[attempt.phone_number].append(attempt)
     findings: list[str] = []
     for number, tries in rang.items():
+        if is_pseudonym(number):
+            continue  # where they are, and so when it was there, is forgotten too
         contact = await journal.contact(campaign.id, number)
         if contact is not None:
             known = (await journal.history(number)).calls
@@ -228,7 +232,7 @@ async def _foreign(
     for call_id, attempt in zip(strange, owners, strict=True):
         if attempt is not None:
             findings.append(
-                f"row {attempt.row}: call {call_id} carries the reference of"
+                f"{attempt.place}: call {call_id} carries the reference of"
                 f" {attempt.attempt_id}, which is {attempt.state}: that phone rang"
             )
         elif _number_of(server[call_id]) is not None:

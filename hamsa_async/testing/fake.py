@@ -123,6 +123,9 @@ class FakeHamsa:
         echo_params: Whether the `params` of a call come back with its conversation.
         faults: What goes wrong when. It may be changed, and replaced, while the server runs.
         ledger_path: A file to which each ring is appended as it happens.
+        resume: Whether it goes on with the calls of that file, as a server that was started
+            again: they are shown, and the ledger has their rings. How they end is drawn anew,
+            and no webhook tells of it.
         on_post: Called, and awaited where it is async, with the JSON body of each POST to the
             call route, before anything rings.
         webhooks: How webhooks are sent, and what goes wrong with them. It may be replaced while
@@ -176,6 +179,7 @@ class FakeHamsa:
     echo_params: bool = True
     faults: FaultPlan = attrs.field(default=None, converter=_plan_or_none)
     ledger_path: str | Path | None = None
+    resume: bool = False
     on_post: OnPost | None = attrs.field(default=None, repr=False)
     webhooks: WebhookPlan = attrs.field(factory=WebhookPlan, repr=False)
     clock: Callable[[], datetime] = attrs.field(default=_now_in_utc, repr=False)
@@ -200,7 +204,7 @@ class FakeHamsa:
     _reserved: socket.socket | None = attrs.field(init=False, default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self.ledger = Ledger(path=self.ledger_path)
+        self.ledger = self._open_ledger()
         self._clock = ServerClock(lambda: self.clock())  # noqa: PLW0108  it may be replaced
         self._webhooks = Webhooks(self, self._clock)
         self._placing = Placing(self, self._clock, self._calls, self._webhooks)
@@ -209,6 +213,8 @@ class FakeHamsa:
         kept = CatalogueRoutes(self, self._clock, self._calls, self._catalogue)
         self._routes = all_routes(self._placing, reads, kept, Control(self))
         self._move_in()
+        for ring in self.ledger.rings:
+            self._calls.add(self._placing.take_up(ring))
 
     @property
     def base_url(self) -> str:
@@ -308,6 +314,14 @@ class FakeHamsa:
         self.max_in_flight = self.in_flight
         self._placing.start_afresh()
         self._move_in()
+
+    def _open_ledger(self) -> Ledger:
+        if not self.resume:
+            return Ledger(path=self.ledger_path)
+        if self.ledger_path is None:
+            msg = "to resume needs a ledger_path: the file that has the calls"
+            raise ValueError(msg)
+        return Ledger.resume(self.ledger_path)
 
     def _move_in(self) -> None:
         for call in sorted(self.history, key=lambda call: call.created_ms):

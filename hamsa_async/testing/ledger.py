@@ -117,9 +117,19 @@ class Ledger:
             ValueError: A line is not a ring; the text says which.
         """
         ledger = cls()
-        with Path(path).open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                ledger._remember(_ring_in(line, number))
+        ledger._read(Path(path))
+        return ledger
+
+    @classmethod
+    def resume(cls, path: str | Path) -> "Ledger":
+        """Go on with a ledger file, and know the rings that it has; it need not be there yet.
+
+        Raises:
+            ValueError: A line is not a ring; the text says which.
+        """
+        ledger = cls(path=path)
+        if Path(path).exists():
+            ledger._read(Path(path))
         return ledger
 
     @property
@@ -181,6 +191,11 @@ class Ledger:
                 for number, rings in self.rung_twice().items()
             },
         }
+
+    def _read(self, path: Path) -> None:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                self._remember(_ring_in(line, number))
 
     def _remember(self, ring: Ring) -> None:
         self.rings.append(ring)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import attrs
 
+from hamsa_async.testing.ledger import Ring
 from hamsa_async.testing.messages import refuse
 
 _REFERENCE: Final = "_hamsa_reference"
@@ -36,6 +37,19 @@ class Order:
     params: Mapping[str, Any]
     webhook_url: str | None
     webhook_auth: Mapping[str, Any] | None = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, ring: Ring) -> "Order":
+        """What a ring of a ledger was asked for with, as far as the ledger has it."""
+        return cls(
+            to_number=ring.phone_number,
+            from_number=ring.from_number,
+            voice_agent_id=ring.voice_agent_id,
+            agent_details=None if ring.voice_agent_id is not None else {},
+            params={} if ring.reference is None else {_REFERENCE: ring.reference},
+            webhook_url=None,
+            webhook_auth=None,
+        )
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Order":

@@ -146,6 +146,15 @@ class Placing:
             voice_agent_id=order.voice_agent_id,
             from_number=order.from_number,
         )
+        return self.call_of(ring, order, agent)
+
+    def take_up(self, ring: Ring) -> Call:
+        """Make the call of a ring that another server had; how it ends is drawn anew."""
+        order = Order.of(ring)
+        return self.call_of(ring, order, self._agent_for(order))
+
+    def call_of(self, ring: Ring, order: Order, agent: Mapping[str, Any]) -> Call:
+        """Make the call of a ring: how long it lasts and how it ends is drawn."""
         fake, outcomes = self._fake, self._fake.outcomes
         lasts = timedelta(seconds=self._random.uniform(*fake.call_seconds))
         (outcome,) = self._random.choices(tuple(outcomes), tuple(outcomes.values()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ import attrs
 import pytest
 
 import hamsa_async
+from hamsa_async.cli.app import run_command
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.report import as_record
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
@@ -117,6 +119,27 @@ class Command:
         return attrs.evolve(self, env={**self.env, **env})
 
 
+@attrs.define(eq=False)
+class Inside:
+    """`hamsa` in this process: nothing is started that would have to be waited for."""
+
+    env: Mapping[str, str]
+    patch: pytest.MonkeyPatch
+
+    def __call__(self, *args: object, zone: str = "UTC") -> Done:
+        """Run it to its end, on a machine in this zone."""
+        out, err = io.StringIO(), io.StringIO()
+        with self.patch.context() as patch:
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            for name, value in {**self.env, "TZ": zone}.items():
+                patch.setenv(name, value)
+            time.tzset()
+            code = run_command([str(arg) for arg in args])
+        time.tzset()
+        return Done(code, out.getvalue(), err.getvalue())
+
+
 def finished(process: subprocess.Popen[str]) -> Done:
     """Wait for the end of a process."""
     out, err = process.communicate(timeout=PATIENCE)
@@ -188,6 +211,12 @@ class Server:
             posts: int = json.load(answer)["posts"]
         return posts
 
+    def sent_webhooks(self) -> list[dict[str, Any]]:
+        """Which webhooks were sent, and how they were answered."""
+        with urllib.request.urlopen(f"{self.url}/_fake/webhooks") as answer:
+            sent: list[dict[str, Any]] = json.load(answer)
+        return sent
+
     def fail(self, plan: Mapping[str, Any]) -> None:
         """Give it faults to commit."""
         self.post("faults", plan)
@@ -203,7 +232,7 @@ class Server:
 class Campaigns:
     """A command that dials a server, with one journal."""
 
-    command: Command
+    command: Any
     server: Server
     journal: Path
     breaker: str = "off"
@@ -357,7 +386,7 @@ def command(tmp_path: Path, _environment_of_nobody: None) -> Iterator[Command]:
         end(process)
 
 
-def serving(command: Command, ledger: Path, *options: object, seconds: float = 0) -> Server:
+def serving(command: Command, ledger: Path, *options: object, seconds: object = 0) -> Server:
     """Start a fake server and wait until it listens.
 
     Calls are over as soon as somebody looks (each look is a second apart), or last.
@@ -375,7 +404,20 @@ def serving(command: Command, ledger: Path, *options: object, seconds: float = 0
 def serve(command: Command, tmp_path: Path) -> Callable[..., Server]:
     """Start a fake server."""
     numbers = itertools.count()
-    return lambda *options: serving(command, tmp_path / f"ledger-{next(numbers)}.jsonl", *options)
+    return lambda *options, seconds=0: serving(
+        command, tmp_path / f"ledger-{next(numbers)}.jsonl", *options, seconds=seconds
+    )
+
+
+@pytest.fixture
+def serve_again(command: Command) -> Callable[..., Server]:
+    """Start a fake server where one was killed, which goes on with its calls."""
+
+    def start(killed: Server, *options: object) -> Server:
+        port = killed.url.rpartition(":")[2]
+        return serving(command, killed.ledger, "--resume", "--port", port, *options)
+
+    return start
 
 
 @pytest.fixture(scope="session")
@@ -410,6 +452,13 @@ def server(_shared: Server) -> Server:
 def dial(command: Command, server: Server, tmp_path: Path) -> Campaigns:
     """Campaigns on the fake server."""
     return Campaigns(command.with_env(**server.env), server, tmp_path / "journal.db")
+
+
+@pytest.fixture
+def quick(dial: Campaigns, monkeypatch: pytest.MonkeyPatch) -> Campaigns:
+    """The same, in this process: for tests that are not about processes."""
+    monkeypatch.chdir(dial.command.folder)
+    return attrs.evolve(dial, command=Inside(dial.command.env, monkeypatch))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`hamsa dnc` and `campaign explain`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,15 @@ def test_a_run_by_rules(dial: Any, contacts: Any) -> None:
         *("--no-wait", "--json"),
     ).ends(7)
     assert json.loads(again.out)["settings"]["policy"] == ["ae_telemarketing", "gulf_courtesy"]
+
+
+def test_a_register_from_a_pipe(dnc: Any, command: Any, tools: Any, tmp_path: Path) -> None:
+    """What a shell makes of `<(...)` is read once, whether it has a header or not."""
+    for number, content in enumerate(["", "phone\n"]):
+        pipe = tmp_path / f"pipe-{number}"
+        os.mkfifo(pipe)
+        journal = tmp_path / "journal.db"
+        run = command.start("dnc", "import", pipe, "--source", "tdra", "--journal", journal)
+        with pipe.open("w") as file:
+            file.write(content + "\n".join(NUMBERS) + "\n")
+        assert "20 numbers read" in tools.finished(run).ends(0).err

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 
 from hamsa_async.cli.arguments import (
     caller_is_needed,
+    read_age,
     read_country,
     read_name,
     read_params,
@@ -97,6 +98,15 @@ def test_rates() -> None:
     assert read_rate(" None ", 1.0) is None
     assert read_rate("0.5", 1.0) == 0.5
     assert read_country(" ae ") == "AE"
+
+
+def test_ages() -> None:
+    """An age has a unit, and lies in what time there is."""
+    assert read_age("90d", option="--x") == timedelta(days=90)
+    assert read_age(" 1.5h ", option="--x") == timedelta(minutes=90)
+    for wrong in ("90", "ninety days", "-1d", "1w", "d", "", "٩٠d", "99999999d", "9" * 400 + "s"):
+        with pytest.raises(ConfigurationError, match="--x"):
+            read_age(wrong, option="--x")
 
 
 def test_caller_number() -> None:

@@ -164,3 +164,43 @@ def test_arabic_in_a_terminal(command: Any, contacts: Any, terminal: Any) -> Non
     assert code == 0
     assert "الجوال" in out
     assert "\u202b" not in out
+
+
+def test_check_knows_what_time_it_is_without_rules(command: Any, contacts: Any) -> None:
+    """Whose time has run out is not to be called; whose time has come is."""
+    path = contacts(
+        "phone,not_before,not_after\n"
+        "+971501234567,,2026-12-01T08:00:00+04:00\n"
+        "+971501234568,2026-12-01T07:30:00+04:00,\n"
+    )
+
+    def states(moment: str) -> list[tuple[str, str | None]]:
+        found = command("campaign", "check", path, "--at", moment, "--json").ends(0).document
+        return sorted((each["state"], each["reason"]) for each in found["states"])
+
+    assert states("2026-12-01T07:00:00+04:00") == [("deferred", "not_before"), ("pending", None)]
+    assert states("2026-12-01T09:00:00+04:00") == [("expired", "expired"), ("pending", None)]
+
+
+def test_what_no_rule_judges_is_refused(command: Any, contacts: Any) -> None:
+    """A caller number says nothing without packs, so that nobody takes it for judged."""
+    done = command("campaign", "check", contacts(1), *FROM).ends(2)
+    assert "--from is judged by packs: give --policy" in done.complaint
+
+
+def test_a_plan_of_nobody(command: Any, contacts: Any) -> None:
+    """There is no zone in which most of nobody are."""
+    done = command("campaign", "plan", contacts("phone,dnc\n+971501234567,yes\n"), *PACK).ends(0)
+    assert "most of them" not in done.out
+    assert "0 of 1 rows" in done.out
+
+
+def test_agents_of_rows_are_compared_too(command: Any, contacts: Any, server: Any) -> None:
+    """One that is not there is named before anybody is called."""
+    there = command.with_env(**server.env)
+    path = contacts("phone,name,agent_id\n+971501234567,x,\n+971501234568,x,gone\n")
+    done = there("campaign", "check", path, "--agent", FAKE_AGENT_ID).ends(0)
+    assert "there is no agent 'gone', and row 2 names it" in done.err
+    found = there("campaign", "check", path, "--agent", FAKE_AGENT_ID, "--json", "--strict")
+    (named,) = found.ends(3).document["named_agents"]
+    assert (named["agent"], named["is_missing"], named["rows"]) == ("gone", True, 1)

@@ -16,4 +16,5 @@ command = _processes.command
 contacts = _processes.contacts
 dial_at = _processes.dial_at
 serve = _processes.serve
+serve_again = _processes.serve_again
 tools = _processes.tools

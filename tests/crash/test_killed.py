@@ -26,7 +26,7 @@ RANG_OR_MAY_HAVE = {"done", "placed", "unknown"}
 def chance() -> random.Random:
     """Randomness whose seed is shown when the test fails."""
     seed = random.SystemRandom().randrange(1_000_000)
-    print(f"seed {seed}")  # noqa: T201 - pytest shows it when the test fails
+    print(f"seed {seed}")  # pytest shows it when the test fails
     return random.Random(seed)
 
 

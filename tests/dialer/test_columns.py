@@ -42,14 +42,19 @@ def test_phone_aliases(header: str) -> None:
 
 
 def test_the_rest_are_params_and_reserved_columns_are_not() -> None:
-    """Reserved columns are fields or unused; what is left is told to the agent."""
+    """Reserved columns are fields; what is left is told to the agent."""
     columns = read_header(
         ["contact_id", "Mobile", "city", "DNC", "Not Before", "priority", "max-attempts", "offer"]
     )
     assert columns.phone == 1
-    assert columns.fields == {"contact_id": 0, "dnc": 3, "not_before": 4}
+    assert columns.fields == {
+        "contact_id": 0,
+        "dnc": 3,
+        "not_before": 4,
+        "priority": 5,
+        "max_attempts": 6,
+    }
     assert columns.params == (("city", 2), ("offer", 7))
-    assert columns.unused == ("priority", "max-attempts")
     assert columns.choices["phone_number"] == "Mobile"
     assert columns.choices["not_before"] == "Not Before"
 
@@ -118,7 +123,7 @@ def test_nameless_columns_are_remembered() -> None:
 def test_columns_are_checked_when_built() -> None:
     """There is no value of this class whose phone column does not exist."""
     with pytest.raises(ValueError, match="no column 1"):
-        Columns(headers=("a",), phone=1, fields={}, params=(), nameless=(), choices={}, unused=())
+        Columns(headers=("a",), phone=1, fields={}, params=(), nameless=(), choices={})
 
 
 @given(st.text())
@@ -130,11 +135,11 @@ def test_trimming_leaves_what_is_inside(text: str) -> None:
 
 @given(st.lists(st.text(max_size=12) | st.sampled_from(["phone", "mobile", "name", "dnc"])))
 def test_any_header_is_columns_or_an_error(headers: list[str]) -> None:
-    """Each column is one thing: the number, a field, a param, unused or nameless."""
+    """Each column is one thing: the number, a field, a param or nameless."""
     try:
         columns = read_header(headers)
     except ContactListError:
         return
     positions = {columns.phone, *columns.fields.values(), *columns.nameless}
     positions |= {at for _name, at in columns.params}
-    assert len(positions) + len(columns.unused) == len(headers)
+    assert len(positions) == len(headers)

@@ -470,7 +470,7 @@ async def test_columns_are_told_once_before_the_first_row(listed: Any) -> None:
     await anext(chunks)
     assert [thread for thread, _ in told] == [threading.get_ident()]
     assert told[0][1].choices == {"phone_number": "الجوال", "priority": "priority"}
-    assert told[0][1].unused == ("priority",)
+    assert told[0][1].fields == {"priority": 1}
     assert [len(chunk) async for chunk in chunks] == [2, 1]
     assert len(told) == 1
     await rows_of([{"phone": "+971501234567"}] * 3, size=1, on_columns=tell)
@@ -662,3 +662,61 @@ def test_any_bytes_are_a_list_or_a_list_error(tmp_path_factory: Any, content: by
         assert all((row.reason is None) == (row.state == "pending") for row in rows)
     finally:
         path.unlink()
+
+
+# -- whose turn it is, and how often
+
+
+@pytest.mark.parametrize(
+    ("priority", "expected"),
+    [
+        ("", None),
+        (" ", None),
+        (None, None),
+        ("1", 1),
+        ("100", 100),
+        ("٥", 5),
+        ("7.0", 7),
+        (7, 7),
+        ("\u200e7", 7),
+        ("0", "bad"),
+        ("101", "bad"),
+        ("-1", "bad"),
+        ("1.5", "bad"),
+        ("high", "bad"),
+        ("9" * 5_000, "bad"),
+        (True, "bad"),
+        (5.5, "bad"),
+        ([7], "bad"),
+    ],
+)
+async def test_priorities_and_attempts(priority: Any, expected: Any) -> None:
+    """Whole numbers from 1 to 100, however a spreadsheet writes them; anything else is told."""
+    for name in ("priority", "max_attempts"):
+        chunks = read_chunks([{"phone": "+971501234567", name: priority}])
+        ((row,),) = [chunk async for chunk in chunks]
+        if expected != "bad":
+            assert (row.state, getattr(row, name)) == ("pending", expected)
+        elif isinstance(priority, list):
+            assert (row.state, row.reason) == ("invalid", "bad_param")
+        else:
+            assert (row.state, row.reason, row.column) == ("invalid", f"bad_{name}", name)
+            assert row.detail == f"{name} is no whole number from 1 to 100."
+
+
+async def test_where_consent_is_noted() -> None:
+    """A text of the list's own, kept as it is; from a program too."""
+    people = [
+        {"phone": "+971501234567", "مصدر الموافقة": " form 7 "},
+        Contact(phone_number="+971501234568", consent_source="crm", priority=3, max_attempts=2),
+    ]
+    ((one, two),) = [chunk async for chunk in read_chunks(people)]
+    assert one.consent_source == "form 7"
+    assert (two.consent_source, two.priority, two.max_attempts) == ("crm", 3, 2)
+
+
+@pytest.mark.parametrize("value", [0, 101, "5", 1.5, True])
+def test_contacts_with_numbers_that_cannot_be(value: Any) -> None:
+    for name in ("priority", "max_attempts"):
+        with pytest.raises(ConfigurationError, match=f"{name} must be a whole number"):
+            Contact(phone_number="1", **{name: value})

@@ -171,6 +171,25 @@ async def test_a_crash_around_what_becomes_of_calls(
     await world.judge(20)
 
 
+@pytest.mark.parametrize("method", ["judge_again", "change_settings"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_crash_while_the_rules_change(world: Any, raw: Any, method: str, when: str) -> None:
+    """Whoever the old rules skipped is judged by the new ones, wherever the process died."""
+    async with world.dialer() as dialer:
+        await dialer.load(world.campaign(from_number="+97145550001"), world.rows(1))
+    raw.execute("UPDATE contacts SET state = 'skipped', reason = 'no_timezone'")
+    changed = world.campaign(from_number="+97145550002")
+    async with await SqliteJournal.open(world.path) as journal:
+        crashing = CrashingJournal(journal, method, when, 1)
+        dialer = world.dialer(journal=crashing)
+        await dialer.__aenter__()
+        with pytest.raises(Crash):
+            await dialer.load(changed, accept_changes=True)
+    async with world.dialer() as dialer:
+        await read(dialer.run(changed, accept_changes=True, wait=False))
+    assert [ring.phone_number for ring in world.fake.ledger.rings] == [world.number(0)]
+
+
 class FailingApi:
     """A client whose n-th attempt ends in an error that nobody has foreseen."""
 

@@ -11,6 +11,7 @@ from hamsa_async import HamsaClient
 from hamsa_async.dialer import ContactState, EventKind, SqliteJournal
 from hamsa_async.dialer.journal.schema import MIGRATIONS, open_database
 from hamsa_async.dialer.single import single_call
+from hamsa_async.dialer.verify import verify
 from hamsa_async.errors import CampaignError
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
 
@@ -67,6 +68,44 @@ async def test_a_journal_that_is_lost_rings_nobody_again(world: Any) -> None:
     run, _ = await world.run(world.rows(30), name="anew")
     assert run.counts == {ContactState.PLACED: 30}
     await world.judge(30)
+
+
+async def test_two_journals_side_by_side(world: Any) -> None:
+    """One after the other, and the first again: each learns what the other has called meanwhile."""
+    first, second = world.path, world.path.with_name("second.db")
+
+    async def dial(path: Any, until: int) -> Any:
+        async with world.dialer(journal=path) as dialer:
+            run = dialer.run(world.campaign(concurrency=2), world.rows(40), wait=False)
+            async for event in run:
+                if event.kind is EventKind.PLACED and len(world.fake.ledger.rings) >= until:
+                    run.stop()
+        return run
+
+    await dial(first, 10)
+    await dial(second, 25)
+    await dial(first, 33)
+    ends = [await dial(path, 40) for path in (second, first)]
+    assert [run.counts for run in ends] == [{ContactState.PLACED: 40}] * 2
+    assert len(world.fake.ledger.rings) == 40
+    await world.judge(40)
+    world.path = second
+    await world.judge(40)
+
+
+async def test_two_journals_in_the_same_moment_are_told_of(world: Any) -> None:
+    """Neither knows of the other's calls then: people ring twice, and `verify` names the calls."""
+    world.calls_end()
+    second = world.path.with_name("second.db")
+    async with world.dialer() as dialer, world.dialer(journal=second) as other:
+        for each in (other, dialer):  # as if both had looked before either dialed
+            await read(each.run(world.campaign(sweep=False), world.rows(3)))
+        record = await dialer.journal.campaign("eid")
+        proved = await verify(dialer.journal, record, world.hamsa.conversations, rows=3)
+    own = {call_id for (call_id,) in world.ask("SELECT call_id FROM attempts")}
+    strangers = {ring.call_id for ring in world.fake.ledger.rings} - own
+    assert len(strangers) == 3
+    assert set(proved.foreign) == strangers
 
 
 async def test_a_call_by_another_agent_holds_the_number(world: Any) -> None:

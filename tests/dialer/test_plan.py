@@ -183,6 +183,19 @@ def test_every_row_has_one_plan_and_nobody_is_called_twice(
         assert 9 <= moment.astimezone(at.tzinfo).hour < 18
 
 
+@given(st.lists(st.none() | st.integers(1, 100), max_size=30))
+def test_priorities_go_before_places(priorities: list[int | None]) -> None:
+    """The highest first, those without one last, and in one priority the list's order."""
+    given_ = [
+        Row(row=place, phone_number=number(place), priority=priority)
+        for place, priority in enumerate(priorities, start=1)
+    ]
+    found = plan(given_, read_policy(["none"]), at=dubai("2026-12-01T00:00"), pacing=Pacing())
+    called = sorted(found, key=lambda each: each.turn or 0)
+    expected = sorted(given_, key=lambda row: (-(row.priority or 0), row.row))
+    assert [each.row for each in called] == [row.row for row in expected]
+
+
 # -- the contract with the agent
 
 

@@ -1,6 +1,7 @@
 """Doubt and what settles it: nobody rings twice for a belief that nothing supports."""
 
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from hamsa_async import HamsaClient
 from hamsa_async.config import Timeouts
 from hamsa_async.dialer import ContactState, Ending, EventKind
+from hamsa_async.dialer.verify import verify
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
 
 HUNG = 60.0  # seconds; nothing here takes that long
@@ -24,6 +26,11 @@ async def run(
     async with asyncio.timeout(HUNG), world.dialer(settle_every=SOON) as dialer:
         run = dialer.run(world.campaign(**settings), contacts, wait=wait)
         return run, [event async for event in run]
+
+
+async def read(run: Any) -> None:
+    async for _ in run:
+        pass
 
 
 def doubt(world: Any, place: int = 0) -> Any:
@@ -127,6 +134,147 @@ async def test_a_server_whose_clock_is_off_by_an_hour(world: Any, hours: int) ->
     assert ended.counts == {ContactState.DONE: 4, ContactState.REVIEW: 1}
     assert doubt(world, 1)[2]["kind"] == "not_seen"
     await world.judge(5)
+
+
+@pytest.mark.parametrize("delivery", ["at_most_once", "reconciled"])
+async def test_a_row_without_a_number_may_be_anybodys(world: Any, delivery: str) -> None:
+    """While the list hides whom one call was to, no absence is believed, and nobody rings twice."""
+    world.calls_end()
+    world.fake.null_numbers = {world.number(2)}
+    world.fake.faults.for_number(world.number(0), "drop_after")
+    world.fake.faults.for_number(world.number(1), "drop_before")
+    world.fake.faults.for_number(world.number(2), "drop_after")
+    ended, _ = await run(world, world.rows(6), concurrency=1, delivery=delivery)
+    assert ended.counts == {ContactState.DONE: 4, ContactState.REVIEW: 2}
+    # Its own row is the one that hides its number: not even its reference is read.
+    assert doubt(world, 2)[2]["kind"] == doubt(world, 1)[2]["kind"] == "unreadable_number"
+    assert doubt(world, 0)[0] == "ended"
+    await world.judge(6)
+
+
+@pytest.mark.parametrize("carried", [True, False])
+async def test_a_call_by_an_agent_described_on_the_spot(world: Any, carried: bool) -> None:
+    """No agent's id is in its row: it is looked for among the calls of all agents."""
+    world.calls_end()
+    world.fake.faults.for_number(world.number(0), "drop_before", count=1)
+
+    async def somebody(body: dict[str, Any]) -> None:
+        if body["toNumber"] == world.number(1):
+            ((attempt,),) = world.ask(
+                "SELECT id FROM attempts WHERE phone_number = ?", world.number(0)
+            )
+            async with HamsaClient(FAKE_API_KEY, base_url=world.fake.base_url) as other:
+                await other.voice_agents.call(
+                    to_number=world.number(0),
+                    agent_details={"greetingMessage": "Hello"},
+                    reference=attempt if carried else None,
+                )
+
+    world.fake.on_post = somebody
+    ended, _ = await run(world, world.rows(4), concurrency=1, delivery="reconciled")
+    assert ended.counts == {ContactState.DONE: 4}
+    assert doubt(world)[2]["kind"] == ("reference" if carried else "number+time")
+    await world.judge(4)
+
+
+class Crowd:
+    """A client in whose list new rows appear while its pages are turned: all others move."""
+
+    def __init__(self, world: Any) -> None:
+        self.config = world.hamsa.config
+        self.projects = world.hamsa.projects
+        self.voice_agents = world.hamsa.voice_agents
+        self.conversations = self
+        self.get = world.hamsa.conversations.get
+        self._list = world.hamsa.conversations.list
+        self._call = world.hamsa.voice_agents.call
+        self._strangers = itertools.count()
+
+    async def come(self, count: int) -> None:
+        """As many strangers are called by somebody else."""
+        for _ in range(count):
+            number = f"+9665000{next(self._strangers):05d}"
+            await self._call(to_number=number, voice_agent_id=FAKE_AGENT_ID)
+
+    def list(self, **query: Any) -> Any:
+        crowd, pages = self, self._list(**query)
+
+        class Moving:
+            async def page(self, number: int) -> Any:
+                await crowd.come(3)
+                return await pages.page(number)
+
+            async def __aiter__(self) -> Any:
+                number = 1
+                while page := await self.page(number):
+                    for row in page:
+                        yield row
+                    number += 1
+
+        return Moving()
+
+
+@pytest.mark.parametrize("delivery", ["at_most_once", "reconciled"])
+async def test_rows_that_move_between_pages(world: Any, delivery: str) -> None:
+    """Of more calls than a page holds, new ones all the time, none that rang is overlooked."""
+    world.calls_end()
+    crowd = Crowd(world)
+    for place in (0, 3, 6):
+        world.fake.faults.for_number(world.number(place), "drop_after")
+    world.fake.faults.for_number(world.number(4), "drop_before", count=1)
+    campaign = world.campaign(lag=LAG, concurrency=1, delivery=delivery)
+    async with world.dialer() as dialer:  # it looks into nothing by itself
+        await read(dialer.run(campaign, world.rows(9), wait=False))
+    await crowd.come(210)  # in a list that shows the newest first
+    async with asyncio.timeout(HUNG), world.dialer(crowd, settle_every=SOON) as dialer:
+        ended = dialer.run(campaign)
+        async for event in ended:
+            if event.kind is EventKind.WAITING and event.data["reason"] == "min_gap":
+                ended.stop()
+    assert {doubt(world, place)[0] for place in (0, 3, 6)} == {"ended"}
+    assert doubt(world, 4)[0] == {"at_most_once": "review", "reconciled": "absent"}[delivery]
+    assert not world.fake.ledger.rung_twice()
+    assert await world.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("delivery", "shown", "rings"),
+    [
+        ("at_most_once", "after the next run", 1),
+        ("reconciled", "before the next run", 1),
+        ("reconciled", "after the next run", 2),
+    ],
+)
+async def test_a_row_that_appears_after_the_lag(
+    world: Any, delivery: str, shown: str, rings: int
+) -> None:
+    """Only where absence is believed it may ring twice; `verify` finds that the phone had rung."""
+    world.calls_end()
+    late = world.number(0)
+    world.fake.list_lag = {late: float("inf")}
+    world.fake.faults.for_number(late, "drop_after", count=1)
+    campaign = world.campaign(lag=LAG, concurrency=1, delivery=delivery)
+    async with asyncio.timeout(HUNG), world.dialer(settle_every=SOON) as dialer:
+        ended = dialer.run(campaign, world.rows(3))
+        async for event in ended:
+            if event.kind is EventKind.WAITING and event.data["reason"] == "min_gap":
+                ended.stop()
+    assert doubt(world)[2]["kind"] == "not_seen"
+    moment = datetime.now(UTC) + timedelta(hours=1, minutes=1)
+    world.fake.clock = lambda: moment
+    if shown == "before the next run":
+        world.fake.list_lag = 0.0
+    async with asyncio.timeout(HUNG), world.dialer(clock=lambda: moment) as dialer:
+        ended = dialer.run(campaign, wait=False)
+        async for _ in ended:
+            pass
+        world.fake.list_lag = 0.0
+        record = await dialer.journal.campaign("eid")
+        proved = await verify(dialer.journal, record, world.hamsa.conversations, rows=3)
+    assert len(world.fake.ledger.rings_of(late)) == rings
+    # What was found in time is the contact's call; the rest nobody can take back, only tell.
+    told = [finding for finding in proved.findings if "that phone rang" in finding]
+    assert len(told) == (shown == "after the next run")
 
 
 async def test_the_only_call_to_the_number_is_weaker_evidence(world: Any) -> None:

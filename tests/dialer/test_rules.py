@@ -1,5 +1,6 @@
 """Rules in a run: judged in the transaction that writes the intent, as a plan says they are."""
 
+import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,12 @@ from hamsa_async.dialer import (
     SqliteJournal,
     runner,
 )
-from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
+from hamsa_async.dialer.opt_out import (
+    DNC_FIELD,
+    REFUSAL_FIELD,
+    asks_not_to_be_called,
+    declines,
+)
 from hamsa_async.dialer.plan import Pacing, plan
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.reading import read_chunks
@@ -76,7 +82,7 @@ async def dial(
     world: Any, clock: Clock, contacts: Any, *, wait: bool = True, **settings: Any
 ) -> tuple[Run, list[DialerEvent]]:
     """Run a campaign; when it waits, its time comes."""
-    world.calls_end()
+    world.calls_end(*settings.pop("outcomes", ()))
     settings = {"from_number": CALLER, "concurrency": 1, **settings}
     accept = settings.pop("accept_changes", False)
     async with world.dialer(clock=clock) as dialer:
@@ -120,12 +126,19 @@ PEOPLE = [
     "start",
     ["2026-12-01T07:00", "2026-12-01T12:00", "2026-12-01T22:30", "2026-12-04T11:00"],
 )
-async def test_plan_and_run_agree(world: Any, clock: Clock, pack: Any, start: str) -> None:
+@pytest.mark.parametrize("priorities", [(), (None, 1, 100, 50, 100), (7, 7, None)])
+async def test_plan_and_run_agree(
+    world: Any, clock: Clock, pack: Any, start: str, priorities: tuple[int | None, ...]
+) -> None:
     """The same list, rules and clock: the same people, in the same order, for the same reasons."""
     clock.now = began = at(start)
+    people = [
+        {**person, "priority": priority}
+        for person, priority in zip(PEOPLE, itertools.cycle(priorities or (None,)), strict=False)
+    ]
     policies = ("service_calls", pack('[hours]\nevery_day = ["00:00-23:00"]\nfriday = []\n'))
     campaign = Campaign(name="eid", voice_agent_id="a", policy=policies, from_number=CALLER)
-    rows = [row async for chunk in read_chunks(PEOPLE) for row in chunk]
+    rows = [row async for chunk in read_chunks(people) for row in chunk]
     planned = plan(
         rows,
         campaign.read_policy(),
@@ -137,7 +150,7 @@ async def test_plan_and_run_agree(world: Any, clock: Clock, pack: Any, start: st
         (each for each in planned if each.first_call_at is not None),
         key=lambda each: each.turn or 0,
     )
-    await dial(world, clock, PEOPLE, policy=policies)
+    await dial(world, clock, people, policy=policies)
     assert rings(world) == [each.phone_number for each in sequence]
     assert len(sequence) >= 7
     intended = dict(world.ask("SELECT phone_number, intended_at FROM attempts"))
@@ -152,6 +165,32 @@ async def test_plan_and_run_agree(world: Any, clock: Clock, pack: Any, start: st
     assert len(never) >= 4
     for each in never:
         assert (each.row, states[each.row]) == (each.row, (each.state, each.reason))
+
+
+async def test_whose_time_comes_goes_by_priority(world: Any) -> None:
+    """In the midst of others it is their turn at once, or after all of these; as planned."""
+    began, every = at("2026-12-01T12:00"), timedelta(minutes=10)
+    soon, later = began + timedelta(minutes=5), began + timedelta(minutes=25)
+    people = [
+        *world.rows(6, priority=5),
+        *world.rows(1, start=6, priority=9, not_before=later.isoformat()),
+        *world.rows(1, start=7, priority=1, not_before=soon.isoformat()),
+        *world.rows(1, start=8),
+    ]
+    rows = [row async for chunk in read_chunks(people) for row in chunk]
+    pacing = Pacing(rate=1 / every.total_seconds())
+    planned = plan(rows, world.campaign().read_policy(), at=began, pacing=pacing)
+    sequence = sorted(planned, key=lambda each: each.turn or 0)
+
+    def clock() -> datetime:
+        """Each call takes its time."""
+        return began + every * len(rings(world))
+
+    async with world.dialer(clock=clock) as dialer:
+        run = dialer.run(world.campaign(concurrency=1), people, wait=False)
+        [_ async for _ in run]
+    assert rings(world) == [each.phone_number for each in sequence]
+    assert rings(world) == [world.number(place) for place in (0, 1, 2, 6, 3, 4, 5, 7, 8)]
 
 
 async def test_outside_the_hours_nobody_is_called(world: Any, clock: Clock) -> None:
@@ -354,6 +393,95 @@ async def test_who_says_so_in_a_call_is_called_no_more(world: Any, clock: Clock)
     assert rings(world).count(world.number(2)) == 2
     rows = world.ask("SELECT phone_number FROM contacts WHERE state = 'skipped'")
     assert rows == [(world.number(1),)]
+
+
+async def test_a_refusal_is_final_where_a_pack_says_so(world: Any, clock: Clock) -> None:
+    """Whoever declined is not tried again, nor called by another campaign under such a pack."""
+    clock.now = at("2026-12-01T12:00")
+    people = [
+        Contact(phone_number=world.number(1), params={"declined": "yes"}),
+        Contact(phone_number=world.number(2), params={"declined": "no"}),
+        Contact(phone_number=world.number(3), params={"declined": "yes", "do_not_call": "yes"}),
+    ]
+    began = clock.now
+    _, events = await dial(world, clock, people, name="one", retries=("completed: 2h",))
+    declined = [each for each in events if each.data.get("declined")]
+    assert [(each.kind, each.row) for each in declined] == [(EventKind.ENDED, 1)]
+    assert reasons(world) == {
+        world.number(1): ("done", "declined"),
+        world.number(2): ("done", None),
+        world.number(3): ("done", "dnc"),
+    }
+    async with await SqliteJournal.open(world.path) as journal:
+        history = await journal.history(world.number(1))
+        assert history.declined_at == began
+        assert (await journal.history(world.number(2))).declined_at is None
+        await journal.suppressions.remove(world.number(3))
+        assert (await journal.history(world.number(3))).declined_at == began
+    clock.now = at("2026-12-08T12:00")
+    await dial(world, clock, world.rows(4), name="two", policy="ae_telemarketing")
+    found = world.ask("SELECT phone_number, state, reason FROM contacts WHERE campaign = 2")
+    assert {number: reason for number, _, reason in found if reason is not None} == {
+        world.number(1): "declined",
+        world.number(3): "declined",
+    }
+    clock.now = at("2026-12-15T12:00")
+    await dial(world, clock, world.rows(2), name="three", policy="none")
+    assert rings(world).count(world.number(1)) == 2
+    assert await world.problems() == []
+
+
+async def test_a_refusal_by_the_value_of_a_field(world: Any, clock: Clock) -> None:
+    """Any field that was agreed with the agent, with the values that mean no."""
+    clock.now = at("2026-12-01T12:00")
+    people = [
+        Contact(phone_number=world.number(1), params={"interest": "Not now"}),
+        Contact(phone_number=world.number(2), params={"interest": "very"}),
+        Contact(phone_number=world.number(3), params={"declined": "yes"}),
+    ]
+    await dial(world, clock, people, refusal_field="interest=none, not now")
+    assert [reason for _, reason in reasons(world).values()] == ["declined", None, None]
+
+
+@pytest.mark.parametrize(
+    ("result", "field", "declined"),
+    [
+        (None, REFUSAL_FIELD, False),
+        ({}, REFUSAL_FIELD, False),
+        ({"declined": ""}, REFUSAL_FIELD, False),
+        ({"declined": "no"}, REFUSAL_FIELD, False),
+        ({"declined": True}, REFUSAL_FIELD, True),
+        ({"declined": "perhaps"}, REFUSAL_FIELD, True),
+        ({"a": {"b": "NONE "}}, "a.b=none", True),
+        ({"a": {"b": "much"}}, "a.b=none", False),
+        ({"a": False}, "a=false", True),
+        ({"a": False}, "a=true", False),
+        ({"a": 0}, "a=0,1", True),
+        ({"a": None}, "a=none", False),
+        ({"a": ["none"]}, "a=none", False),
+    ],
+)
+def test_ways_to_decline(result: dict[str, Any] | None, field: str, declined: bool) -> None:
+    """A yes, or one of the values; in doubt about a yes the person declined."""
+    assert declines(result, field) is declined
+
+
+@pytest.mark.parametrize("field", ["=x", "a=", "a= , ", " =x"])
+def test_no_refusal_field(world: Any, field: str) -> None:
+    with pytest.raises(ConfigurationError, match="refusal field"):
+        world.campaign(refusal_field=field)
+
+
+async def test_a_row_caps_its_own_attempts(world: Any, clock: Clock) -> None:
+    """The row's or the campaign's number, whichever is less."""
+    clock.now = at("2026-12-01T12:00")
+    people = world.rows(1)
+    for place, most in enumerate([1, 2, 100], start=1):
+        people += world.rows(1, start=place, max_attempts=str(most))
+    settings = {"retries": ("no_answer: 2h, 2h, 2h, 2h",), "max_attempts": 3}
+    await dial(world, clock, people, outcomes=("NO_ANSWER",), **settings)
+    assert [rings(world).count(world.number(place)) for place in range(4)] == [3, 1, 2, 3]
+    assert await world.problems() == []
 
 
 async def test_the_field_that_says_so_is_the_campaigns(world: Any, clock: Clock) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hamsa_async.testing import Ledger, Post, Ring
+from hamsa_async import HamsaClient
+from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa, Ledger, Post, Ring
 
 AT = datetime(2026, 3, 11, 8, 15, 2, 417_000, UTC)
 SARA, OMAR = "+971500000123", "+966500000456"
@@ -110,3 +111,28 @@ def test_a_ring_knows_its_time_in_utc() -> None:
     for wrong in (AT.replace(tzinfo=None), AT.astimezone(timezone(timedelta(hours=4)))):
         with pytest.raises(ValueError, match="UTC"):
             ring(at=wrong)
+
+
+async def test_a_server_that_is_started_again(tmp_path: Path) -> None:
+    """It shows the calls of its file, knows who rang, and goes on writing."""
+    path = tmp_path / "rings.jsonl"
+    async with (
+        FakeHamsa(ledger_path=path) as before,
+        HamsaClient(FAKE_API_KEY, base_url=before.base_url) as hamsa,
+    ):
+        call = await hamsa.voice_agents.call(
+            to_number=SARA, voice_agent_id=FAKE_AGENT_ID, reference="r"
+        )
+    async with (
+        FakeHamsa(ledger_path=path, resume=True, call_seconds=(0, 0)) as again,
+        HamsaClient(FAKE_API_KEY, base_url=again.base_url) as hamsa,
+    ):
+        assert [row.id async for row in hamsa.conversations.list()] == [call.id]
+        assert (await hamsa.conversations.get(call.id)).reference == "r"
+        assert again.ledger.rings == before.ledger.rings
+        await hamsa.voice_agents.call(to_number=SARA, voice_agent_id=FAKE_AGENT_ID)
+        assert list(again.ledger.rung_twice()) == [SARA]
+    assert len(Ledger.load(path).rings) == 2
+    assert Ledger.resume(tmp_path / "none.jsonl").rings == []
+    with pytest.raises(ValueError, match="ledger_path"):
+        FakeHamsa(resume=True)

@@ -8,6 +8,7 @@ from typing import assert_type
 from hamsa_async import HamsaClient
 from hamsa_async.dialer import (
     HAMSA_DEFAULT,
+    Appended,
     AttemptState,
     Campaign,
     Contact,
@@ -42,6 +43,9 @@ async def dial(path: Path, people: AsyncIterator[Contact]) -> Finish | None:
             assert_type(event, DialerEvent)
             if event.kind is EventKind.LOST:
                 run.stop("too much doubt")
+        appended = await dialer.append("eid", path, country="AE", strict=True)
+        assert_type(appended, Appended)
+        assert_type(appended.staged.seen, int)
         await run.aclose()
         async for event in dialer.events(after=41):
             assert_type(event.number, int)

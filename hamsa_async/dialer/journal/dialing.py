@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
-from hamsa_async.dialer.journal.ending import Written, end_call, lapse
-from hamsa_async.dialer.journal.listing import WITHDRAWN
+from hamsa_async.dialer.journal.ending import DECLINED, Written, end_call, lapse
 from hamsa_async.dialer.journal.others import LASTS, LIVE, note_calls
+from hamsa_async.dialer.journal.pseudonyms import KEY, is_pseudonym, known_as, known_by
 from hamsa_async.dialer.journal.records import (
     Barred,
     CallEnd,
@@ -22,6 +22,7 @@ from hamsa_async.dialer.journal.records import (
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.staging import WITHDRAWN
 from hamsa_async.dialer.journal.suppression import suppress_number_of
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
@@ -34,7 +35,12 @@ from hamsa_async.dialer.machine import (
     Happening,
     move,
 )
-from hamsa_async.dialer.opt_out import DNC_FIELD, asks_not_to_be_called
+from hamsa_async.dialer.opt_out import (
+    DNC_FIELD,
+    REFUSAL_FIELD,
+    asks_not_to_be_called,
+    declines,
+)
 from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import JournalError
 
@@ -61,6 +67,7 @@ _LOOK: Final = (
     f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})) OR EXISTS (SELECT 1"
     " FROM calls AS k WHERE k.phone_number = contacts.phone_number AND k.attempt IS NULL),"
     " EXISTS (SELECT 1 FROM suppressed AS s WHERE s.phone_number = contacts.phone_number),"
+    f" ({KEY}),"
     " (SELECT asked FROM campaigns AS p WHERE p.id = contacts.campaign)"
     " FROM contacts WHERE id = ?"
 )
@@ -114,7 +121,7 @@ _DROP_SINGLE: Final = (
     f" WHERE campaign = ? AND key = ? AND state = '{ContactState.PENDING}'"
 )
 _INTENDED_SINGLE: Final = (
-    "SELECT a.id, c.id, c.row, c.phone_number FROM attempts AS a"
+    "SELECT a.id, c.id, c.row, c.list, c.phone_number FROM attempts AS a"
     " JOIN contacts AS c ON c.id = a.contact WHERE c.campaign = ? AND c.key = ?"
     f" AND a.state = '{AttemptState.INTENDED}'"
 )
@@ -134,12 +141,21 @@ class Scribe:
         campaign: The campaign's id.
         name: Its name.
         dnc_field: The field of an outcome that says that the person is not to be called again.
+        refusal_field: The one that says that they declined.
     """
 
-    def __init__(self, campaign: int, name: str, *, dnc_field: str = DNC_FIELD) -> None:
+    def __init__(
+        self,
+        campaign: int,
+        name: str,
+        *,
+        dnc_field: str = DNC_FIELD,
+        refusal_field: str = REFUSAL_FIELD,
+    ) -> None:
         self._campaign = campaign
         self._name = name
         self._dnc_field = dnc_field
+        self._refusal_field = refusal_field
 
     def hold(
         self,
@@ -175,7 +191,8 @@ class Scribe:
         phone_number: str,
     ) -> Candidate | Barred:
         """Write down a contact that is about to be dialed, unless a guard bars its number."""
-        if connection.execute(_IS_SUPPRESSED, (phone_number,)).fetchone() is not None:
+        known = known_as(connection, phone_number)
+        if connection.execute(_IS_SUPPRESSED, (known,)).fetchone() is not None:
             return Barred(reason=DNC)
         rule = _number_rule(connection, phone_number, now)
         if rule is not None:
@@ -238,7 +255,7 @@ class Scribe:
         found = connection.execute(_LOOK, (candidate.id,)).fetchone()
         if found is None or found[0] not in DIALABLE or found[-1] is not None:
             return Held(event=None)  # moved by somebody else, or the campaign is to pause
-        state, reason, was_called, is_suppressed, _ = found
+        state, reason, was_called, is_suppressed, key, _ = found
         expires_at = None if candidate.expires_at is None else to_millis(candidate.expires_at)
         if expires_at is not None and expires_at <= now:
             values = (move(state, Happening.EXPIRED).value, EXPIRED, None, None, candidate.id)
@@ -246,7 +263,9 @@ class Scribe:
             kind = EventKind.GIVEN_UP if state == ContactState.RETRY else EventKind.EXPIRED
             data = {"reason": EXPIRED}
             return Held(event=self.event(connection, now, kind, candidate=candidate, data=data))
-        if is_suppressed:
+        if is_suppressed or (
+            key is not None and _was_forgotten(connection, key, candidate.phone_number)
+        ):
             return self._skip(connection, now, candidate, state, _SUPPRESSED)
         rule = _number_rule(connection, candidate.phone_number, now) if was_called else None
         if rule is not None:
@@ -367,10 +386,15 @@ class Scribe:
         retries: Retries,
     ) -> DialerEvent | None:
         """Write down how a placed call ended, if that is not known already."""
-        written = end_call(connection, now, attempt_id, end, retries)
-        if written is not None and asks_not_to_be_called(end.result, self._dnc_field):
-            suppress_number_of(connection, now, attempt_id)
-            written.data[DNC] = True
+        declined = declines(end.result, self._refusal_field)
+        wish = DECLINED if declined else None
+        if asks_not_to_be_called(end.result, self._dnc_field):
+            wish = DNC
+        written = end_call(connection, now, attempt_id, end, retries, wish=wish, declined=declined)
+        if written is not None and wish is not None:
+            written.data[wish] = True
+            if wish == DNC:
+                suppress_number_of(connection, now, attempt_id)
         return self._tell(connection, now, attempt_id, written)
 
     def settle_doubt(
@@ -385,7 +409,9 @@ class Scribe:
     ) -> DialerEvent | None:
         if written is None:
             return None
-        contact = Candidate(id=written.contact, row=written.row, phone_number="")
+        contact = Candidate(
+            id=written.contact, row=written.row, list_number=written.list_number, phone_number=""
+        )
         return self.event(
             connection,
             now,
@@ -432,7 +458,7 @@ class Scribe:
             (now, CRASHED, self._campaign),
         )
         lost = connection.execute(
-            "SELECT a.id, c.id, c.row, c.phone_number FROM attempts AS a"
+            "SELECT a.id, c.id, c.row, c.list, c.phone_number FROM attempts AS a"
             " INDEXED BY open_attempts JOIN contacts AS c ON c.id = a.contact"
             # The first condition is the index's own, word for word: without it it is not used.
             f" WHERE a.state IN ({quoted(OPEN_ATTEMPTS)}) AND a.state = '{AttemptState.INTENDED}'"
@@ -442,14 +468,21 @@ class Scribe:
         return self._lose(connection, now, lost)
 
     def _lose(
-        self, connection: sqlite3.Connection, now: int, lost: Iterable[tuple[str, int, int, str]]
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        lost: Iterable[tuple[str, int, int, int, str]],
     ) -> list[DialerEvent]:
         end = Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=CRASHED)
         return [
             self.settle(
-                connection, now, Candidate(id=contact, row=row, phone_number=number), attempt, end
+                connection,
+                now,
+                Candidate(id=contact, row=row, list_number=of_list, phone_number=number),
+                attempt,
+                end,
             )
-            for attempt, contact, row, number in lost
+            for attempt, contact, row, of_list, number in lost
         ]
 
     def event(
@@ -475,6 +508,7 @@ class Scribe:
             kind=kind,
             campaign=self._name,
             row=None if candidate is None else candidate.row,
+            list_number=None if candidate is None else candidate.list_number,
             attempt_id=attempt_id,
             data=dict(data or {}),
         )
@@ -482,6 +516,11 @@ class Scribe:
 
 def _millis(moment: datetime | None) -> int | None:
     return None if moment is None else to_millis(moment)
+
+
+def _was_forgotten(connection: sqlite3.Connection, key: bytes, number: str) -> bool:
+    """Whether a number must not be dialed because it was forgotten, or is none any more."""
+    return is_pseudonym(number) or known_by(connection, key, number) != number
 
 
 def _number_rule(

@@ -24,7 +24,7 @@ from hamsa_async.dialer.machine import (
 _CONTROLS: Final = 50  # later calls of ours, of which the list must show one
 
 _DOUBTS: Final = (
-    "SELECT a.id, c.row, a.phone_number, a.state, a.intended_at, a.settled_at, a.call_id,"
+    "SELECT a.id, c.row, c.list, a.phone_number, a.state, a.intended_at, a.settled_at, a.call_id,"
     " a.server_ahead, a.first_look, a.looked_at, a.evidence"
     " FROM attempts AS a INDEXED BY open_attempts JOIN contacts AS c ON c.id = a.contact"
     # The first condition is the index's own, word for word: without it it is not used.
@@ -57,7 +57,7 @@ _SETTLE: Final = {
     )
 }
 _CONTACT: Final = (
-    "SELECT c.id, c.row, c.state, c.outcome FROM attempts AS a"
+    "SELECT c.id, c.row, c.list, c.state, c.outcome FROM attempts AS a"
     " JOIN contacts AS c ON c.id = a.contact WHERE a.id = ?"
 )
 _MOVE: Final = (
@@ -82,12 +82,12 @@ def doubts(connection: sqlite3.Connection, campaign: int) -> list[DoubtRecord]:
 
 
 def _doubt(row: tuple[Any, ...]) -> DoubtRecord:
-    attempt, place, number, state, intended_at, settled_at, call_id, ahead, first, looked, said = (
-        row
-    )
+    attempt, place, of_list, number, state, intended_at, settled_at, call_id, *found = row
+    ahead, first, looked, said = found
     return DoubtRecord(
         attempt_id=attempt,
         row=place,
+        list_number=of_list,
         phone_number=number,
         state=AttemptState(state),
         begun_at=to_moment(intended_at),
@@ -145,7 +145,7 @@ def settle_doubt(
         connection.execute(
             "UPDATE calls SET attempt = ? WHERE id = ?", (attempt_id, verdict.call_id)
         )
-    contact, row, before, outcome = connection.execute(_CONTACT, (attempt_id,)).fetchone()
+    contact, *row, before, outcome = connection.execute(_CONTACT, (attempt_id,)).fetchone()
     data: dict[str, Any] = {"evidence": verdict.evidence.get("kind")}
     if verdict.call_id is not None:
         data["call_id"] = verdict.call_id
@@ -164,7 +164,7 @@ def settle_doubt(
         data["again"] = True
     if before != ContactState.UNKNOWN:
         data["was"] = before
-    return Written(_KINDS[state], contact, row, data)
+    return Written(_KINDS[state], contact, (row[0], row[1]), data)
 
 
 def _is_bound(connection: sqlite3.Connection, call_id: str | None, attempt_id: str) -> bool:

@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any, Final
 
 from hamsa_async.dialer.events import EventKind
+from hamsa_async.dialer.journal.pseudonyms import is_pseudonym
 from hamsa_async.dialer.journal.records import CallEnd, OpenCall
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
@@ -19,6 +20,9 @@ from hamsa_async.dialer.machine import (
     sources,
 )
 from hamsa_async.dialer.retries import Ended, Retries
+
+DECLINED: Final = "declined"
+"""The reason of a contact whose call has ended and who declined."""
 
 _OPEN: Final = (
     # Written by a version that did not say: as long as a call can last, and a quarter of an hour.
@@ -40,7 +44,8 @@ _END_ATTEMPT: Final = (
     f" OR (state = '{AttemptState.ENDED}' AND outcome = '{UNSEEN}' AND ? <> '{UNSEEN}'))"
 )
 _CONTACT: Final = (
-    "SELECT c.id, c.row, c.state, c.attempts, c.expires_at, c.phone_number, c.call_id"
+    "SELECT c.id, c.row, c.list, c.state, c.attempts, c.max_attempts, c.expires_at,"
+    " c.phone_number, c.call_id"
     " FROM attempts AS a JOIN contacts AS c ON c.id = a.contact WHERE a.id = ?"
 )
 _SAME_ENDS: Final = (
@@ -48,9 +53,9 @@ _SAME_ENDS: Final = (
     f" AND state = '{AttemptState.ENDED}'"
 )
 _MOVE: Final = (
-    "UPDATE contacts SET state = ?, outcome = ?, due_at = ?, reason = NULL, detail = NULL"
-    " WHERE id = ?"
+    "UPDATE contacts SET state = ?, outcome = ?, due_at = ?, reason = ?, detail = NULL WHERE id = ?"
 )
+_DECLINED: Final = "UPDATE attempts SET declined_at = ? WHERE id = ?"
 _EVENT: Final = (
     "INSERT INTO events (at, kind, campaign, contact, attempt, data) VALUES (?, ?, ?, ?, ?, ?)"
 )
@@ -86,7 +91,7 @@ def lapse(connection: sqlite3.Connection, now: int, phone_number: str) -> None:
     ).fetchall():
         connection.execute(_END_ATTEMPT, (UNSEEN, ends_by, attempt, UNSEEN))
         state = move(ContactState.PLACED, Happening.ENDED).value
-        connection.execute(_MOVE, (state, UNSEEN, None, contact))
+        connection.execute(_MOVE, (state, UNSEEN, None, None, contact))
         data = json.dumps({"outcome": UNSEEN})
         connection.execute(_EVENT, (now, EventKind.ENDED.value, campaign, contact, attempt, data))
 
@@ -94,10 +99,13 @@ def lapse(connection: sqlite3.Connection, now: int, phone_number: str) -> None:
 class Written:
     """What the writing of an end came to, for its event."""
 
-    def __init__(self, kind: EventKind, contact: int, row: int, data: dict[str, Any]) -> None:
+    def __init__(
+        self, kind: EventKind, contact: int, row: tuple[int, int], data: dict[str, Any]
+    ) -> None:
         self.kind = kind
         self.contact = contact
-        self.row = row
+        self.row: int = row[0]
+        self.list_number: int = row[1]
         self.data = data
 
 
@@ -107,44 +115,49 @@ def end_call(
     attempt_id: str,
     end: CallEnd,
     retries: Retries,
+    *,
+    wish: str | None = None,
+    declined: bool = False,
 ) -> Written | None:
     """Write down how a call ended, and whether its contact is tried again.
 
+    Whoever had a wish about being called, by its reason (`DECLINED`, say), is not.
     Gives `None` where its end is known already: what comes late or twice changes nothing.
     """
     ended_at = min(to_millis(end.ended_at), now)
     values = (end.outcome, ended_at, attempt_id, end.outcome)
     if connection.execute(_END_ATTEMPT, values).rowcount != 1:
         return None
-    contact, row, state, attempts, expires_at, phone_number, call_id = connection.execute(
-        _CONTACT, (attempt_id,)
-    ).fetchone()
+    contact, place, of_list, *found = connection.execute(_CONTACT, (attempt_id,)).fetchone()
+    state, attempts, max_attempts, expires_at, phone_number, call_id = found
+    row = (place, of_list)
     _keep(connection, now, attempt_id, phone_number, end)
+    if declined:
+        connection.execute(_DECLINED, (ended_at, attempt_id))
     data: dict[str, Any] = {"call_id": end.call_id, "outcome": end.outcome}
     if state != ContactState.PLACED or call_id != end.call_id:
         # An end that was not seen has become one, or a later call has taken the contact over.
         if state == ContactState.DONE and call_id == end.call_id:
-            connection.execute(_MOVE, (state, end.outcome, None, contact))
+            connection.execute(_MOVE, (state, end.outcome, None, wish, contact))
         return Written(EventKind.CORRECTED, contact, row, data)
     (nth,) = connection.execute(_SAME_ENDS, (phone_number, contact, end.outcome)).fetchone()
-    again = retries.due(
-        Ended(
-            outcome=end.outcome,
-            at=to_moment(ended_at),
-            duration=end.duration,
-            result=end.result or {},
-            nth=nth,
-            attempts=attempts,
-        ),
-        draw=random.random(),
+    ended = Ended(
+        outcome=end.outcome,
+        at=to_moment(ended_at),
+        duration=end.duration,
+        result=end.result or {},
+        nth=nth,
+        attempts=attempts,
+        max_attempts=max_attempts,
     )
+    again = retries.due(ended, draw=random.random()) if wish is None else None
     if again is None or (expires_at is not None and to_millis(again) >= expires_at):
         happening, kind, due_at = Happening.ENDED, EventKind.ENDED, None
     else:
         happening, kind, due_at = Happening.RETRIED, EventKind.RETRIED, to_millis(again)
         data["until"] = again.isoformat()
     moved = move(ContactState.PLACED, happening).value
-    connection.execute(_MOVE, (moved, end.outcome, due_at, contact))
+    connection.execute(_MOVE, (moved, end.outcome, due_at, wish, contact))
     return Written(kind, contact, row, data)
 
 
@@ -156,11 +169,14 @@ def _keep(
     (placed_at,) = connection.execute(
         "SELECT coalesce(placed_at, settled_at) FROM attempts WHERE id = ?", (attempt_id,)
     ).fetchone()
+    said = (end.recording, _json(end.transcript), _json(end.result))
+    if is_pseudonym(phone_number):
+        said = (None, None, None)  # whoever was forgotten stays so
     connection.execute(
         _KEEP,
         (
             *(end.call_id, attempt_id, phone_number, placed_at, end.outcome, end.duration),
-            *(end.cost, end.recording, _json(end.transcript), _json(end.result), now),
+            *(end.cost, *said, now),
         ),
     )
 

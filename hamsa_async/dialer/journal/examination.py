@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from hamsa_async.dialer.events import EventKind
+from hamsa_async.dialer.journal.pseudonyms import IS_PSEUDONYM
 from hamsa_async.dialer.journal.schema import MIGRATIONS
 from hamsa_async.dialer.journal.sql import quoted
-from hamsa_async.dialer.machine import OPEN_ATTEMPTS, AttemptState, ContactState
+from hamsa_async.dialer.machine import DIALABLE, OPEN_ATTEMPTS, AttemptState, ContactState
 
 # What counts as an attempt of a contact. One that returned it does not.
 _COUNTED: Final = quoted(
@@ -118,6 +119,20 @@ RULES: Final = (
             "SELECT count(*) FROM contacts AS c LEFT JOIN (SELECT contact, count(*) AS made FROM"
             f" events WHERE kind IN ({_COUNTED}) GROUP BY contact) AS e ON e.contact = c.id"
             " WHERE c.attempts <> coalesce(e.made, 0)"
+        ),
+    ),
+    (
+        "contacts that were forgotten and still hold something, or are to be called",
+        (
+            f"SELECT count(*) FROM contacts WHERE {IS_PSEUDONYM} AND (params <> '{{}}' OR"
+            f" contact_id IS NOT NULL OR state IN ({quoted(DIALABLE)}))"
+        ),
+    ),
+    (
+        "contacts that were purged and are to be called",
+        (
+            "SELECT count(*) FROM contacts WHERE erased_at IS NOT NULL"
+            f" AND state IN ({quoted(DIALABLE)})"
         ),
     ),
     (

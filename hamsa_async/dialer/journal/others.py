@@ -8,6 +8,7 @@ from typing import Final
 
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.ending import Written
+from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import SeenCall
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
@@ -45,7 +46,7 @@ _NOTED: Final = (
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.call_id = k.id) ORDER BY k.placed_at"
 )
 _CONTACT: Final = (
-    "SELECT id, row, state FROM contacts WHERE campaign = ? AND key = 'number:' || ?"
+    "SELECT id, row, list, state FROM contacts WHERE campaign = ? AND key = 'number:' || ?"
     f" AND state IN ({quoted(NEVER_DIALED)}) AND coalesce(agent_id, ?) = ?"
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
     f" AND a.state IN ({quoted(OPEN_ATTEMPTS)}))"
@@ -79,8 +80,9 @@ def note_calls(
             continue
         placed_at = to_millis(call.placed_at)
         listed_at = to_millis(call.listed_at)
+        number = known_as(connection, call.phone_number)
         values = (
-            *(call.call_id, call.phone_number, call.agent_id, listed_at, placed_at),
+            *(call.call_id, number, call.agent_id, listed_at, placed_at),
             *(call.status, call.duration, now),
         )
         connection.execute(_KEEP, values)
@@ -125,7 +127,7 @@ def _take(
     found = connection.execute(_CONTACT, values).fetchone()
     if found is None:
         return None
-    contact, row, state = found
+    contact, row, of_list, state = found
     placed_at = to_millis(call.placed_at)
     connection.execute(
         _TAKE,
@@ -139,4 +141,4 @@ def _take(
     moved = move(ContactState(state), Happening.FOUND)
     connection.execute(_MOVE, (moved.value, call.call_id, contact))
     data = {"call_id": call.call_id, "evidence": EVIDENCE}
-    return Written(EventKind.TAKEN_OVER, contact, row, data)
+    return Written(EventKind.TAKEN_OVER, contact, (row, of_list), data)

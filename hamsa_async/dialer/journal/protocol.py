@@ -4,6 +4,7 @@ Every write is durable when it returns: after a crash at any point it is still t
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,11 +23,13 @@ from hamsa_async.dialer.journal.records import (
     HeardEvent,
     Held,
     Identity,
+    ListRecord,
     OpenCall,
     ReportRow,
     RunRecord,
     SeenCall,
     Settlement,
+    StagedAppend,
     StagedList,
     Verdict,
 )
@@ -34,6 +37,23 @@ from hamsa_async.dialer.journal.ruling import Judge
 from hamsa_async.dialer.machine import Asked, ContactState
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.retries import Retries
+
+
+class ListToAppend(Protocol):
+    """A list on its way into a campaign that may be dialed meanwhile."""
+
+    async def add(self, rows: Iterable[Row]) -> None:
+        """Read some more of its rows."""
+
+    async def look(self) -> StagedAppend:
+        """Tell what is new from what the campaign has, when the list was read to its end."""
+
+    async def take_over(self, name: str | None) -> DialerEvent:
+        """Append it under this name, in steps that others can write between.
+
+        Each row is there for good when its step is. What the campaign has by then, by number or
+        by contact_id, is left as it is; whoever says not to be called is not called any more.
+        """
 
 
 class Journal(Protocol):
@@ -71,13 +91,27 @@ class Journal(Protocol):
     async def unstage(self, campaign: int) -> None:
         """Forget the list that was read, if one was."""
 
-    async def take_over(self, campaign: int, settings: Mapping[str, Any]) -> DialerEvent:
-        """Make the staged list the campaign's, with these settings.
+    async def take_over(
+        self, campaign: int, settings: Mapping[str, Any], *, name: str | None = None
+    ) -> DialerEvent:
+        """Make the staged list, of this name, the campaign's, with these settings.
 
         New rows are added, those gone are withdrawn, and a contact once dialed keeps its record.
         It goes in steps that others can write between; until the last one the campaign is not
         `loaded`.
         """
+
+    def appending(self, campaign: int) -> AbstractAsyncContextManager[ListToAppend]:
+        """Begin to append a list; what was not taken over when it is left is forgotten.
+
+        It needs no claim: the campaign's dialer takes the new contacts up.
+        """
+
+    async def appended(self, campaign: int) -> int:
+        """How many contacts to be called were ever appended to a campaign."""
+
+    async def lists(self, campaign: int) -> Sequence[ListRecord]:
+        """The lists that a campaign's rows are of."""
 
     async def without_from_number(self, campaign: int) -> int:
         """How many contacts that are to be called name no caller number of their own."""
@@ -119,9 +153,19 @@ class Journal(Protocol):
         """
 
     async def end_run(
-        self, run: int, campaign: int, ending: str, reason: str | None
-    ) -> DialerEvent:
-        """Write down how the run ended."""
+        self,
+        run: int,
+        campaign: int,
+        ending: str,
+        reason: str | None,
+        *,
+        appended: int | None = None,
+    ) -> DialerEvent | None:
+        """Write down how the run ended.
+
+        Gives `None`, with nothing written, where `appended` is not how many contacts were
+        appended by now: there is more to dial.
+        """
 
     async def last_run(self, campaign: int) -> RunRecord | None:
         """The campaign's newest run."""
@@ -129,15 +173,31 @@ class Journal(Protocol):
     # -- dialing
 
     async def pending(self, campaign: int, *, after: int, limit: int) -> Sequence[Candidate]:
-        """Contacts to be called, by their place in the list, past contact `after`."""
+        """Contacts to be called, past contact `after`, by their place in the list; of one rank.
 
-    async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
-        """Contacts whose time has come: those deferred first, then those to be tried again."""
+        Page after page, all of them are given, rank by rank.
+        """
+
+    async def due(
+        self, campaign: int, *, now: datetime, limit: int, before: int | None = None
+    ) -> Sequence[Candidate]:
+        """Contacts of one rank whose time has come: the first rank that has any.
+
+        Those deferred come first, then those to be tried again. With `before`, only of ranks
+        before that one.
+        """
 
     async def next_due(
-        self, campaign: int, *, freed_by_time: bool = False
+        self,
+        campaign: int,
+        *,
+        freed_by_time: bool = False,
+        before: int | None = None,
+        after: datetime | None = None,
     ) -> tuple[datetime, str] | None:
         """When the first contact is due that is deferred or tried again, and why it waits.
+
+        With `before`, of those of ranks before that one; with `after`, past that moment.
 
         With `freed_by_time`, of those that time alone sets free: not where a call to the number
         is unknown, which somebody must settle first.
@@ -310,8 +370,14 @@ class Journal(Protocol):
         From then on no intent of it is written: what is not at the wire by now never is.
         """
 
+    async def pause(self, campaign: int, reason: str) -> None:
+        """Ask for a pause for a reason, as `ask` does, unless something was asked already."""
+
     async def asked(self, campaign: int) -> Asked | None:
         """What was asked of whoever dials a campaign."""
+
+    async def asked_reason(self, campaign: int) -> str | None:
+        """Why a pause was asked for, where no person did."""
 
     # -- looking
 

@@ -11,6 +11,11 @@ from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.machine import AttemptState, ContactState, Happening
 
 
+def row_of(row: int, list_number: int | None) -> str:
+    """A row for people, with its list where that is not the first."""
+    return f"row {row}" if list_number in {None, 1} else f"row {row} of list {list_number}"
+
+
 @attrs.frozen(kw_only=True)
 class Identity:
     """Which journal this is: it belongs to one server and one project."""
@@ -59,6 +64,11 @@ class Candidate:
     timezone: str | None = None
     consent: bool | None = None
     consent_at: datetime | None = None
+    consent_source: str | None = attrs.field(default=None, repr=False)
+    rank: int = 0
+    """Its priority, negated: the least gets its turn first."""
+    list_number: int = 1
+    """Which of the campaign's lists it is of."""
     suspect: bool = False
     """Whether it looked as if a rule held it: worth a look before it waits for its turn."""
     again: bool = False
@@ -126,6 +136,7 @@ class AttemptRow:
 
     attempt_id: str
     row: int
+    list_number: int = 1
     phone_number: str = attrs.field(repr=mask_number)
     state: AttemptState
     intended_at: datetime
@@ -134,6 +145,11 @@ class AttemptRow:
     outcome: str | None
     cost: float | None
     duration: float | None = None
+
+    @property
+    def place(self) -> str:
+        """Its row, for people."""
+        return row_of(self.row, self.list_number)
 
 
 @attrs.frozen(kw_only=True)
@@ -160,6 +176,7 @@ class DoubtRecord:
 
     attempt_id: str
     row: int
+    list_number: int = 1
     phone_number: str = attrs.field(repr=mask_number)
     state: AttemptState
     """`unknown` or `review`."""
@@ -217,9 +234,13 @@ class CallEnd:
 
 @attrs.frozen(kw_only=True)
 class ReportRow:
-    """One row of the list and what became of it."""
+    """One row of a list and what became of it."""
 
     row: int
+    """Its place in its list, from 1."""
+    list_number: int = 1
+    """Which list that is: 1 is the campaign's first, and each that was accepted or appended later
+    has one more."""
     contact_id: str | None
     phone_number: str = attrs.field(repr=mask_number)
     state: ContactState
@@ -237,6 +258,9 @@ class ReportRow:
     recording: str | None = attrs.field(default=None, repr=False)
     """A link that expires."""
     result: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    priority: int | None = None
+    max_attempts: int | None = None
+    consent_source: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -249,6 +273,35 @@ class ListDifference:
 
     def __bool__(self) -> bool:
         return bool(self.new or self.gone or self.changed)
+
+
+@attrs.frozen(kw_only=True)
+class ListRecord:
+    """One of the lists that a campaign's rows are of."""
+
+    number: int
+    """From 1, in the order in which they were taken over or appended."""
+    name: str | None
+    """Its file's, where it was one."""
+    appended: bool
+    at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class StagedAppend:
+    """A list that was read to its end and waits to be appended."""
+
+    rows: int
+    new: int
+    """Rows that the campaign does not have yet."""
+    seen: int
+    """Rows whose number or contact_id it has."""
+    usable: int
+    """New rows that are contacts to be called, now or later."""
+    without_from_number: int
+    """Of these, the ones that name no caller number of their own."""
+    states: Mapping[tuple[str, str | None], int]
+    """All rows by (state, reason)."""
 
 
 @attrs.frozen(kw_only=True)

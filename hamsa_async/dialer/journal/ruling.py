@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import Candidate
 from hamsa_async.dialer.journal.sql import quoted
 from hamsa_async.dialer.journal.times import to_moment
@@ -18,12 +19,14 @@ MIN_GAP: Final = timedelta(minutes=60)
 
 # An attempt may have rung at any moment up to its end.
 _CALLS: Final = (
-    "SELECT intended_at, coalesce(ended_at, settled_at, intended_at), state FROM attempts"
+    "SELECT intended_at, coalesce(ended_at, settled_at, intended_at), state, declined_at"
+    " FROM attempts"
     f" WHERE phone_number = ? AND state IN ({quoted(MAY_HAVE_RUNG)})"
 )
 # Calls of others. One that is ours after all was seen before its answer was written down.
 _FOREIGN: Final = (
-    "SELECT k.placed_at, k.placed_at + 1000 * coalesce(k.duration, 0), k.status FROM calls AS k"
+    "SELECT k.placed_at, k.placed_at + 1000 * coalesce(k.duration, 0), k.status, NULL"
+    " FROM calls AS k"
     " WHERE k.phone_number = ? AND k.attempt IS NULL AND k.placed_at IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.call_id = k.id)"
 )
@@ -58,14 +61,17 @@ Judge: TypeAlias = Callable[[Candidate, History, datetime], Ruling]
 
 def history_of(connection: sqlite3.Connection, phone_number: str) -> History:
     """What the journal knows of a number, over all of its campaigns."""
+    phone_number = known_as(connection, phone_number)
     calls = connection.execute(_CALLS, (phone_number,)).fetchall()
     calls += connection.execute(_FOREIGN, (phone_number,)).fetchall()
     (registers,) = connection.execute(_REGISTERS).fetchone()
     (since,) = connection.execute(_SUPPRESSED, (phone_number,)).fetchone()
-    last = max((end for _, end, _ in calls), default=None)
+    last = max((end for _, end, *_ in calls), default=None)
+    declined = max((at for *_, at in calls if at is not None), default=None)
     return History(
-        calls=tuple(sorted(to_moment(at) for at, _, _ in calls)),
-        is_open=any(state in OPEN_ATTEMPTS for _, _, state in calls),
+        calls=tuple(sorted(to_moment(at) for at, *_ in calls)),
+        is_open=any(state in OPEN_ATTEMPTS for _, _, state, _ in calls),
+        declined_at=None if declined is None else to_moment(declined),
         gap_until=None if last is None else to_moment(int(last)) + MIN_GAP,
         suppressed_since=None if since is None else to_moment(since),
         registers_at=None if registers is None else to_moment(registers),

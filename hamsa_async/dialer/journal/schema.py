@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from hamsa_async.dialer.journal.budget_tables import COLUMNS as BUDGET
+from hamsa_async.dialer.journal.erasing_tables import TABLES as ERASING
+from hamsa_async.dialer.journal.list_tables import TABLES as LISTS
 from hamsa_async.dialer.journal.others_tables import OTHERS
 from hamsa_async.dialer.journal.rules_tables import TABLES
 from hamsa_async.dialer.journal.sql import transaction
@@ -172,7 +174,7 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
         BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
     """,
-    4: BUDGET + OTHERS,
+    4: BUDGET + ERASING + LISTS + OTHERS,
 }
 """Each version's step, from the one before it. A released step is never edited, so its states
 are written out."""
@@ -236,6 +238,8 @@ def open_database(
             _prove_journal(connection, path, newest=max(migrations))
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            # What is let go of a person is overwritten, whoever lets it go.
+            connection.execute("PRAGMA secure_delete = ON")
             _bring_up_to_date(connection, path, migrations)
         except BaseException:
             connection.close()

@@ -16,18 +16,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+import attrs
+
 from hamsa_async.dialer.api import WebhookDelivery
 from hamsa_async.dialer.budget import CallsMade
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.journal.appending import AppendStage
 from hamsa_async.dialer.journal.claims import CampaignLocks, SingleCallLocks
 from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
 from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
 from hamsa_async.dialer.journal.ending import open_calls
+from hamsa_async.dialer.journal.erasure import Erasure
 from hamsa_async.dialer.journal.examination import problems_in
 from hamsa_async.dialer.journal.inbox import put_delivery, take_events, waiting_events
 from hamsa_async.dialer.journal.listing import ListStage
 from hamsa_async.dialer.journal.others import noted_calls
+from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import (
     AttemptRow,
     Barred,
@@ -39,6 +44,7 @@ from hamsa_async.dialer.journal.records import (
     Held,
     Identity,
     ListDifference,
+    ListRecord,
     OpenCall,
     ReportRow,
     RunRecord,
@@ -51,9 +57,11 @@ from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
 from hamsa_async.dialer.journal.spending import calls_made
 from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.staging import add_list
 from hamsa_async.dialer.journal.suppression import Suppressions
 from hamsa_async.dialer.journal.thread import ThreadedConnection, opened
 from hamsa_async.dialer.journal.times import to_millis, to_moment
+from hamsa_async.dialer.journal.turns import due, next_due, pending
 from hamsa_async.dialer.journal.writer import GroupWriter
 from hamsa_async.dialer.machine import (
     DIALABLE,
@@ -64,7 +72,7 @@ from hamsa_async.dialer.machine import (
     AttemptState,
     ContactState,
 )
-from hamsa_async.dialer.opt_out import DNC_FIELD
+from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.policy.judging import FINAL_RULES as RULES
 from hamsa_async.dialer.retries import Retries
@@ -80,18 +88,16 @@ _PAGE: Final = 1_000  # rows per read
 _SUSPECT: Final = (
     "coalesce(expires_at <= ?, 0) OR EXISTS (SELECT 1 FROM attempts AS a"
     f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
-    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)})"
+    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)}) OR a.declined_at IS NOT NULL"
     " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
     " OR EXISTS (SELECT 1 FROM calls AS k WHERE k.phone_number = contacts.phone_number"
     " AND k.attempt IS NULL)"
 )
 _CANDIDATE: Final = (
     "SELECT id, row, phone_number, params, from_number, agent_id, expires_at, timezone, consent,"
-    f" consent_at, {_SUSPECT}, state = '{ContactState.RETRY}' FROM contacts"
+    " consent_at, consent_source, rank, list,"
+    f" {_SUSPECT}, state = '{ContactState.RETRY}' FROM contacts"
 )
-# In the order in which they get their turn: fresh ones before those tried again.
-_WAITING: Final = (ContactState.DEFERRED, ContactState.RETRY)
-_NEXT_DUE: Final = "SELECT due_at, coalesce(reason, state) FROM contacts WHERE campaign = ?"
 # No time frees a number whose last call is in doubt: somebody must find out what became of it.
 _FREED_BY_TIME: Final = (
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
@@ -101,6 +107,7 @@ _FREED_BY_TIME: Final = (
 _JUDGE_AGAIN_SKIPPED: Final = (
     f"UPDATE contacts SET state = '{ContactState.PENDING}', reason = NULL, detail = NULL"
     f" WHERE campaign = ? AND state = '{ContactState.SKIPPED}' AND reason IN ({quoted(RULES)})"
+    " AND erased_at IS NULL"  # nothing is left that the agent could be told
 )
 _JUDGE_AGAIN_DEFERRED: Final = (
     f"UPDATE contacts SET due_at = max(?, coalesce(not_before, 0)) WHERE campaign = ?"
@@ -110,21 +117,23 @@ _PLACING: Final = (
     "SELECT key FROM contacts WHERE campaign = ?"
     f" AND state IN ('{ContactState.PENDING}', '{ContactState.DIALING}')"
 )
+_APPENDED: Final = "SELECT appended FROM campaigns WHERE id = ?"
 _CAMPAIGN: Final = "SELECT id, name, settings, loaded, created_at FROM campaigns"
 _REPORT: Final = (
-    "SELECT c.id, c.row, c.contact_id, c.phone_number, c.state, c.reason, c.detail, c.attempts,"
-    " c.call_id, c.due_at, c.outcome, k.duration, k.cost, k.recording, k.result"
+    "SELECT c.id, c.row, c.list, c.contact_id, c.phone_number, c.state, c.reason, c.detail,"
+    " c.attempts, c.call_id, c.due_at, c.rank, c.max_attempts, c.consent_source,"
+    " c.outcome, k.duration, k.cost, k.recording, k.result"
     " FROM contacts AS c LEFT JOIN calls AS k ON k.id = c.call_id"
     " WHERE c.campaign = ? AND c.id > ? ORDER BY c.id LIMIT ?"
 )
 _ATTEMPTS: Final = (
-    "SELECT a.id, c.row, a.phone_number, a.state, a.intended_at, a.ended_at, a.call_id, a.outcome,"
-    " k.cost, k.duration FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
+    "SELECT a.id, c.row, c.list, a.phone_number, a.state, a.intended_at, a.ended_at, a.call_id,"
+    " a.outcome, k.cost, k.duration FROM attempts AS a JOIN contacts AS c ON c.id = a.contact"
     " LEFT JOIN calls AS k ON k.id = a.call_id"
     " WHERE a.campaign = ? AND a.id > ? ORDER BY a.id LIMIT ?"
 )
 _EVENTS: Final = (
-    "SELECT e.number, e.at, e.kind, p.name, c.row, e.attempt, e.data FROM events AS e"
+    "SELECT e.number, e.at, e.kind, p.name, c.row, c.list, e.attempt, e.data FROM events AS e"
     " JOIN campaigns AS p ON p.id = e.campaign LEFT JOIN contacts AS c ON c.id = e.contact"
     " WHERE e.number > ? ORDER BY e.number LIMIT ?"
 )
@@ -154,6 +163,8 @@ class SqliteJournal:
         self._scribes: dict[int, Scribe] = {}
         self.suppressions: Suppressions = Suppressions(writer, reader, clock)
         """Who is not called, in any campaign."""
+        self.erasure: Erasure = Erasure(path, writer, reader, clock, self._is_dialed)
+        """What is to be erased of people."""
 
     @classmethod
     async def open(
@@ -240,8 +251,12 @@ class SqliteJournal:
     def _campaign(self, row: tuple[Any, ...]) -> CampaignRecord:
         campaign, name, settings, loaded, created_at = row
         kept = json.loads(settings)
-        dnc_field = kept.get("dnc_field", DNC_FIELD)
-        self._scribes[campaign] = Scribe(campaign, name, dnc_field=dnc_field)
+        self._scribes[campaign] = Scribe(
+            campaign,
+            name,
+            dnc_field=kept.get("dnc_field", DNC_FIELD),
+            refusal_field=kept.get("refusal_field", REFUSAL_FIELD),
+        )
         return CampaignRecord(
             id=campaign,
             name=name,
@@ -285,15 +300,23 @@ class SqliteJournal:
         if stage is not None:
             await stage.aclose()
 
-    async def take_over(self, campaign: int, settings: Mapping[str, Any]) -> DialerEvent:
+    async def take_over(
+        self, campaign: int, settings: Mapping[str, Any], *, name: str | None = None
+    ) -> DialerEvent:
         stage = self._stage(campaign)
         difference = (await stage.look()).difference
-        # Not loaded, from the first row that changes to the last: half of one list and half of
-        # another is none to dial from.
-        await self._execute(
-            "UPDATE campaigns SET settings = ?, loaded = 0 WHERE id = ?", _json(settings), campaign
-        )
-        await stage.take_over()
+
+        def begin(connection: sqlite3.Connection) -> int:
+            number = add_list(connection, campaign, name, to_millis(self._clock()))
+            # Not loaded, from the first row that changes to the last: half of one list and half
+            # of another is none to dial from.
+            connection.execute(
+                "UPDATE campaigns SET settings = ?, loaded = 0 WHERE id = ?",
+                (_json(settings), campaign),
+            )
+            return number
+
+        await stage.take_over(await self._writer.write(begin))
         await self.unstage(campaign)
         return await self._writer.write(
             lambda connection: self._loaded(connection, campaign, difference)
@@ -305,6 +328,34 @@ class SqliteJournal:
         connection.execute("UPDATE campaigns SET loaded = 1 WHERE id = ?", (campaign,))
         data = {"new": difference.new, "gone": difference.gone, "changed": difference.changed}
         return self._event(connection, campaign, EventKind.LIST_LOADED, data)
+
+    @contextlib.asynccontextmanager
+    async def appending(self, campaign: int) -> AsyncIterator[AppendStage]:
+        connect = functools.partial(open_database, self.path, create=False)
+        connection = await ThreadedConnection.open(connect, self.path, name="hamsa-journal-append")
+
+        def note(connection: sqlite3.Connection, data: Mapping[str, Any]) -> DialerEvent:
+            return self._event(connection, campaign, EventKind.LIST_APPENDED, data)
+
+        stage = AppendStage(campaign, connection, note, self._clock)
+        try:
+            yield stage
+        finally:
+            await stage.aclose()
+
+    async def appended(self, campaign: int) -> int:
+        found = await self._one(_APPENDED, campaign)
+        return int(found[0])
+
+    async def lists(self, campaign: int) -> Sequence[ListRecord]:
+        found = await self._reader.fetch(
+            "SELECT number, name, appended, at FROM lists WHERE campaign = ? ORDER BY number",
+            campaign,
+        )
+        return [
+            ListRecord(number=number, name=name, appended=bool(appended), at=to_moment(at))
+            for number, name, appended, at in found
+        ]
 
     def _stage(self, campaign: int) -> ListStage:
         stage = self._stages.get(campaign)
@@ -337,6 +388,13 @@ class SqliteJournal:
     async def is_claimed(self, campaign: CampaignRecord) -> bool:
         return self._locks.is_taken(campaign.id)
 
+    async def _is_dialed(self) -> bool:
+        """Whether any process dials any campaign now."""
+        for record in await self.campaigns():
+            if await self.is_claimed(record):
+                return True
+        return False
+
     async def recover(self, campaign: int) -> Sequence[DialerEvent]:
         now = to_millis(self._clock())
         scribe = self._scribe(campaign)
@@ -366,9 +424,18 @@ class SqliteJournal:
         return await self._writer.write(write)
 
     async def end_run(
-        self, run: int, campaign: int, ending: str, reason: str | None
-    ) -> DialerEvent:
-        def write(connection: sqlite3.Connection) -> DialerEvent:
+        self,
+        run: int,
+        campaign: int,
+        ending: str,
+        reason: str | None,
+        *,
+        appended: int | None = None,
+    ) -> DialerEvent | None:
+        def write(connection: sqlite3.Connection) -> DialerEvent | None:
+            (now,) = connection.execute(_APPENDED, (campaign,)).fetchone()
+            if appended not in {None, now}:
+                return None
             connection.execute(
                 "UPDATE runs SET ended_at = ?, ending = ?, reason = ? WHERE id = ?",
                 (to_millis(self._clock()), str(ending), reason, run),
@@ -400,50 +467,43 @@ class SqliteJournal:
     # -- dialing
 
     async def pending(self, campaign: int, *, after: int, limit: int) -> Sequence[Candidate]:
-        return await self._candidates(
-            f"campaign = ? AND state = '{ContactState.PENDING}' AND id > ? ORDER BY id LIMIT ?",
-            campaign,
-            after,
-            limit,
-            now=self._clock(),
-        )
+        now = self._clock()
 
-    async def due(self, campaign: int, *, now: datetime, limit: int) -> Sequence[Candidate]:
-        for state in _WAITING:
-            found = await self._candidates(
-                f"campaign = ? AND state = '{state}' AND due_at <= ? ORDER BY due_at, id LIMIT ?",
-                campaign,
-                to_millis(now),
-                limit,
-                now=now,
-            )
-            if found:
-                return found
-        return []
+        def read(connection: sqlite3.Connection) -> list[Candidate]:
+            select = functools.partial(_select, connection, now)
+            return pending(connection, campaign, after, limit, select)
+
+        return await self._reader.run(read)
+
+    async def due(
+        self, campaign: int, *, now: datetime, limit: int, before: int | None = None
+    ) -> Sequence[Candidate]:
+        def read(connection: sqlite3.Connection) -> list[Candidate]:
+            select = functools.partial(_select, connection, now)
+            return due(connection, campaign, to_millis(now), limit, before=before, select=select)
+
+        return await self._reader.run(read)
 
     async def _candidates(
         self, condition: str, *values: object, now: datetime
     ) -> Sequence[Candidate]:
-        query = f"{_CANDIDATE} WHERE {condition}"
-        moments = (to_millis(now), to_millis(now - MIN_GAP))
         return await self._reader.run(
-            lambda connection: [
-                _candidate(row) for row in connection.execute(query, (*moments, *values))
-            ]
+            lambda connection: _select(connection, now, condition, values)
         )
 
     async def next_due(
-        self, campaign: int, *, freed_by_time: bool = False
+        self,
+        campaign: int,
+        *,
+        freed_by_time: bool = False,
+        before: int | None = None,
+        after: datetime | None = None,
     ) -> tuple[datetime, str] | None:
         condition = _FREED_BY_TIME if freed_by_time else ""
-        found = [
-            await self._one(
-                f"{_NEXT_DUE} AND state = '{state}'{condition} ORDER BY due_at LIMIT 1", campaign
-            )
-            for state in _WAITING
-        ]
-        first = min((each for each in found if each is not None), default=None)
-        return None if first is None else (to_moment(first[0]), first[1])
+        past = -1 if after is None else to_millis(after)
+        return await self._reader.run(
+            lambda connection: next_due(connection, campaign, condition, before=before, after=past)
+        )
 
     async def hold(
         self, campaign: int, candidate: Candidate, judge: Judge | None = None
@@ -462,10 +522,11 @@ class SqliteJournal:
         found = await self._candidates(
             "campaign = ? AND phone_number = ? ORDER BY state = 'skipped', id LIMIT 1",
             campaign,
-            phone_number,
+            await self._known_as(phone_number),
             now=self._clock(),
         )
-        return found[0] if found else None
+        # Asked for by its number it has it, also where only a hash of it is left.
+        return attrs.evolve(found[0], phone_number=phone_number) if found else None
 
     async def standing_of(self, campaign: int, phone_number: str) -> tuple[str, str | None] | None:
         """The state and the reason of a campaign's contact at a number."""
@@ -473,9 +534,12 @@ class SqliteJournal:
             "SELECT state, reason FROM contacts WHERE campaign = ? AND phone_number = ?"
             " ORDER BY state = 'skipped', id LIMIT 1",
             campaign,
-            phone_number,
+            await self._known_as(phone_number),
         )
         return None if found is None else (found[0], found[1])
+
+    async def _known_as(self, phone_number: str) -> str:
+        return await self._reader.run(lambda connection: known_as(connection, phone_number))
 
     async def judge_again(self, campaign: int) -> None:
         now = to_millis(self._clock())
@@ -546,11 +610,25 @@ class SqliteJournal:
 
     async def ask(self, campaign: int, what: Asked | None) -> None:
         await self._execute(
-            "UPDATE campaigns SET asked = ?, asked_at = ? WHERE id = ?",
+            "UPDATE campaigns SET asked = ?, asked_at = ?, asked_reason = NULL WHERE id = ?",
             what,
             to_millis(self._clock()),
             campaign,
         )
+
+    async def pause(self, campaign: int, reason: str) -> None:
+        await self._execute(
+            "UPDATE campaigns SET asked = ?, asked_at = ?, asked_reason = ?"
+            " WHERE id = ? AND asked IS NULL",
+            Asked.PAUSE,
+            to_millis(self._clock()),
+            reason,
+            campaign,
+        )
+
+    async def asked_reason(self, campaign: int) -> str | None:
+        found = await self._one("SELECT asked_reason FROM campaigns WHERE id = ?", campaign)
+        return None if found is None else found[0]
 
     async def asked(self, campaign: int) -> Asked | None:
         found = await self._one("SELECT asked FROM campaigns WHERE id = ?", campaign)
@@ -730,9 +808,17 @@ def _moment(millis: int | None) -> datetime | None:
     return None if millis is None else to_moment(millis)
 
 
+def _select(
+    connection: sqlite3.Connection, now: datetime, condition: str, values: tuple[object, ...]
+) -> list[Candidate]:
+    moments = (to_millis(now), to_millis(now - MIN_GAP))
+    found = connection.execute(f"{_CANDIDATE} WHERE {condition}", (*moments, *values))
+    return [_candidate(row) for row in found]
+
+
 def _candidate(row: tuple[Any, ...]) -> Candidate:
     contact, place, phone_number, params, from_number, agent_id, expires_at, *more = row
-    timezone, consent, consent_at, suspect, again = more
+    timezone, consent, consent_at, consent_source, rank, list_number, suspect, again = more
     return Candidate(
         id=contact,
         row=place,
@@ -744,16 +830,21 @@ def _candidate(row: tuple[Any, ...]) -> Candidate:
         timezone=timezone,
         consent=None if consent is None else bool(consent),
         consent_at=_moment(consent_at),
+        consent_source=consent_source,
+        rank=rank,
+        list_number=list_number,
         suspect=bool(suspect),
         again=bool(again),
     )
 
 
 def _report_row(row: tuple[Any, ...]) -> ReportRow:
-    _, place, contact_id, phone_number, state, reason, detail, attempts, call_id, due_at, *end = row
+    _, place, list_number, contact_id, phone_number, state, reason, detail, *more = row
+    attempts, call_id, due_at, rank, max_attempts, consent_source, *end = more
     outcome, duration, cost, recording, result = end
     return ReportRow(
         row=place,
+        list_number=list_number,
         contact_id=contact_id,
         phone_number=phone_number,
         state=ContactState(state),
@@ -767,15 +858,19 @@ def _report_row(row: tuple[Any, ...]) -> ReportRow:
         cost=cost,
         recording=recording,
         result=None if result is None else json.loads(result),
+        priority=-rank or None,
+        max_attempts=max_attempts,
+        consent_source=consent_source,
     )
 
 
 def _attempt_row(row: tuple[Any, ...]) -> AttemptRow:
-    attempt, place, phone_number, state, intended_at, ended_at, call_id, outcome, *costs = row
-    cost, duration = costs
+    attempt, place, list_number, phone_number, state, intended_at, *end = row
+    ended_at, call_id, outcome, cost, duration = end
     return AttemptRow(
         attempt_id=attempt,
         row=place,
+        list_number=list_number,
         phone_number=phone_number,
         state=AttemptState(state),
         intended_at=to_moment(intended_at),
@@ -788,13 +883,14 @@ def _attempt_row(row: tuple[Any, ...]) -> AttemptRow:
 
 
 def _dialer_event(row: tuple[Any, ...]) -> DialerEvent:
-    number, at, kind, name, place, attempt_id, data = row
+    number, at, kind, name, place, list_number, attempt_id, data = row
     return DialerEvent(
         number=number,
         at=to_moment(at),
         kind=EventKind(kind),
         campaign=name,
         row=place,
+        list_number=list_number,
         attempt_id=attempt_id,
         data=json.loads(data) if data else {},
     )

@@ -14,7 +14,9 @@ from typing import Any, Final, Protocol, TypeVar
 import attrs
 
 from hamsa_async._masking import mask_number
+from hamsa_async.dialer.journal.pseudonyms import FORGOTTEN, known_as
 from hamsa_async.dialer.journal.times import to_millis, to_moment
+from hamsa_async.errors import ConfigurationError
 
 T = TypeVar("T")
 
@@ -62,7 +64,7 @@ class Suppression:
     """One source's word that a number is not to be called.
 
     Attributes:
-        phone_number: E.164.
+        phone_number: E.164; of a number that was forgotten, `forgotten:` and its hash.
         source: Who says so.
         since: Since when.
     """
@@ -98,6 +100,8 @@ class _Writes(Protocol):
 
 
 class _Reads(Protocol):
+    async def run(self, step: Callable[[sqlite3.Connection], T]) -> T: ...
+
     async def fetch(self, query: str, *values: object) -> list[Any]: ...
 
 
@@ -172,8 +176,14 @@ class Suppressions:
         return found
 
     async def find(self, number: str) -> Sequence[Suppression]:
-        """Who says that a number is not to be called, the first first."""
-        return [_suppression(row) for row in await self._reader.fetch(_FIND, number)]
+        """Who says that a number is not to be called, the first first.
+
+        A number that was forgotten is found by its hash, which stands in its place.
+        """
+        found = await self._reader.run(
+            lambda connection: connection.execute(_FIND, (known_as(connection, number),)).fetchall()
+        )
+        return [_suppression(row) for row in found]
 
     async def all(self) -> AsyncIterator[Suppression]:
         """Everything on the list, by number, in short reads."""
@@ -203,16 +213,19 @@ class Suppressions:
     async def _add(
         self, numbers: Iterable[str], source: str, since: int, stamp: int | None = None
     ) -> int:
+        if source == FORGOTTEN:
+            raise ConfigurationError(
+                f"the source {FORGOTTEN!r} is kept for people who were forgotten: choose another"
+            )
         given, new = list(dict.fromkeys(numbers)), 0
         for start in range(0, len(given), _CHUNK):
-            rows = [
-                (number, source, since, since if stamp is None else stamp)
-                for number in given[start : start + _CHUNK]
-            ]
+            chunk = given[start : start + _CHUNK]
 
-            def write(
-                connection: sqlite3.Connection, rows: Sequence[tuple[str, str, int, int]] = rows
-            ) -> int:
+            def write(connection: sqlite3.Connection, chunk: Sequence[str] = chunk) -> int:
+                rows = [
+                    (known_as(connection, number), source, since, since if stamp is None else stamp)
+                    for number in chunk
+                ]
                 before = _count(connection, source, [row[0] for row in rows])
                 connection.executemany(_ADD, rows)
                 return len(rows) - before

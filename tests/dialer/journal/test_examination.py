@@ -58,6 +58,12 @@ SPOILED = {
     "DROP TRIGGER events_are_not_removed; DELETE FROM events WHERE kind = 'intended'": (
         "attempts that no event tells of"
     ),
+    "UPDATE contacts SET contact_id = 'c', phone_number = 'forgotten:1' WHERE state = 'refused'": (
+        "contacts that were forgotten and still hold something, or are to be called"
+    ),
+    "UPDATE contacts SET state = 'pending', erased_at = 1 WHERE state = 'refused'": (
+        "contacts that were purged and are to be called"
+    ),
 }
 
 

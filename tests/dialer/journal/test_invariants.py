@@ -28,6 +28,7 @@ from hamsa_async.dialer.journal.dialing import MIN_GAP
 from hamsa_async.dialer.journal.records import CallEnd, Settlement, Verdict
 from hamsa_async.dialer.machine import AttemptState, Happening
 from hamsa_async.dialer.retries import Retries
+from hamsa_async.errors import JournalError
 
 NUMBERS = [f"+97150123456{digit}" for digit in range(5)]
 CAMPAIGNS = (1, 2)
@@ -72,6 +73,7 @@ class JournalMachine(RuleBasedStateMachine):
         # How often a contact may ring: once more for each retry and each believed absence.
         self.allowed: Counter[tuple[int, str]] = Counter()
         self.unknown: set[str] = set()
+        self.forgotten: set[str] = set()
         self.count = 0
         self.told: list[int] = []
 
@@ -135,6 +137,7 @@ class JournalMachine(RuleBasedStateMachine):
             # Asked of what this test remembers, not of what the journal says of itself.
             assert number not in self.open.values()
             assert number not in self.unknown
+            assert number not in self.forgotten
             self.lapse(number)
             assert number not in {each for _, each in self.placed.values()}
             assert (
@@ -213,6 +216,19 @@ class JournalMachine(RuleBasedStateMachine):
         if event is not None:
             self.told.append(event.number)
 
+    @rule(number=st.sampled_from(NUMBERS))
+    def forget(self, number: str) -> None:
+        """Somebody asks to be forgotten: at once, or when no call to them can be under way."""
+        self.lapse(number)
+        busy = {*self.open.values(), *self.unknown, *(each for _, each in self.placed.values())}
+        try:
+            self.do(self.journal.erasure.forget(number))
+        except JournalError:
+            assert number in busy
+        else:
+            assert number not in busy
+            self.forgotten.add(number)
+
     @rule(intent=consumes(intents))
     def take_back(self, intent: Any) -> None:
         if intent is None or intent[2] not in self.open:
@@ -285,14 +301,26 @@ class JournalMachine(RuleBasedStateMachine):
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             assert not connection.execute(
                 "SELECT 1 FROM contacts WHERE state NOT IN ('skipped', 'invalid')"
+                " AND phone_number NOT GLOB 'forgotten:*'"
                 " GROUP BY campaign, phone_number HAVING count(*) > 1"
             ).fetchall()
             assert {
                 *connection.execute(
                     "SELECT campaign, phone_number FROM contacts"
                     " WHERE state IN ('placed', 'unknown', 'review', 'retry', 'done')"
+                    " AND phone_number NOT GLOB 'forgotten:*'"
                 )
             } <= {*self.rings}
+
+    @invariant()
+    def whoever_was_forgotten_is_nowhere(self) -> None:
+        if self.forgotten:
+            with contextlib.closing(sqlite3.connect(self.path)) as connection:
+                known = connection.execute(
+                    "SELECT phone_number FROM contacts UNION SELECT phone_number FROM attempts"
+                    " UNION SELECT phone_number FROM suppressed"
+                )
+                assert not self.forgotten & {number for (number,) in known}
 
     @invariant()
     def events_are_in_order(self) -> None:

@@ -233,7 +233,13 @@ async def test_a_journal_of_each_released_version_opens(
             "invalid": 1,
             "unknown": 1,
         }
-        assert len([row async for row in journal.rows(record.id)]) == 8
+        rows = [row async for row in journal.rows(record.id)]
+        assert [(row.list_number, row.row) for row in rows] == [(1, at) for at in range(1, 9)]
+        assert [(row.priority, row.max_attempts) for row in rows] == [(None, None)] * 8
+        (first,) = await journal.lists(record.id)
+        assert (first.number, first.appended) == (1, False)
+        pending = await journal.pending(record.id, after=0, limit=9)
+        assert len(pending) == 2
         assert [event.number async for event in journal.events(after=0)] == list(range(1, 14))
         identity = await journal.identity()
     world.fake.project_id = identity.project_id
