@@ -335,8 +335,13 @@ class DialerMachine(RuleBasedStateMachine):
 
         self.loop.run_until_complete(self.in_process(self.serving, begin()))
 
-    @rule(name=st.sampled_from(sorted(LISTS)), seconds=st.sampled_from([0.02, 0.1, 5]))
-    def start(self, name: str, seconds: float) -> None:
+    @rule(
+        name=st.sampled_from(sorted(LISTS)),
+        seconds=st.sampled_from([0.02, 0.1, 5]),
+        faults=st.lists(st.sampled_from(sorted(FAULTS)), max_size=3),
+    )
+    def start(self, name: str, seconds: float, faults: list[str]) -> None:
+        self.server.faults += faults
         if name not in self.running:
             self.paused.pop(name, None)  # to run it is to let it go on
             self.run(name)
@@ -600,7 +605,9 @@ class DialerMachine(RuleBasedStateMachine):
         for call in self.server.calls.values():  # as late as can be, and after the end
             if call.has_webhook and call.reference is not None:
                 secret = SECRETS.auth_for(call.reference).auth_secret
-                self.do(self.deliver(told(call, "call.started", echoes=True), secret, 2))
+                event = told(call, "call.started", echoes=True)
+                assert self.do(self.deliver(event, secret, 2)) == 200
+        self.events_keep_to_the_tables()
         for name in LISTS:
             self.loop.run_until_complete(self.run(name, wait=False).task)
         self.nobody_rings_who_must_not()
