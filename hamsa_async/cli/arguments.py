@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -285,6 +286,11 @@ def find_journal(path: Path | None, *, make_folder: bool = False) -> Path:
             " --journal"
         ) from error
     return folder / "journal.db"
+
+
+def journal_option(path: Path | None) -> str:
+    """The option that names a journal again in an advice; nothing for the user's own."""
+    return "" if path is None else f" --journal {shlex.quote(str(path))}"
 
 
 def caller_is_needed(from_number: str | None, *, loopback: bool) -> None:

@@ -14,6 +14,7 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import (
     caller_is_needed,
     find_journal,
+    journal_option,
     read_country,
     read_from_number,
     read_number,
@@ -25,11 +26,10 @@ from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.waiting import Waited, conversation_as_json, print_end, wait_for
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import HAMSA_DEFAULT, Dialer
-from hamsa_async.dialer.journal.dialing import CANCELLED, DNC, GAP
-from hamsa_async.dialer.journal.records import Barred, Settlement
+from hamsa_async.dialer.journal.dialing import DNC, GAP
+from hamsa_async.dialer.journal.records import Barred
 from hamsa_async.dialer.machine import IN_DOUBT
-from hamsa_async.dialer.runner import lost, settlement_of
-from hamsa_async.dialer.single import SingleCall, not_placed, placed, single_call
+from hamsa_async.dialer.single import Placing, SingleCall, single_call
 from hamsa_async.errors import (
     Certainty,
     ConfigurationError,
@@ -38,7 +38,7 @@ from hamsa_async.errors import (
     OutcomeUnknownError,
 )
 from hamsa_async.instrumentation import AttemptSettled, Event
-from hamsa_async.models import Call, CallRequest
+from hamsa_async.models import CallRequest
 
 _FAKE_CALL: Final = (3.0, 6.0)  # seconds: long enough to be seen, short enough to be waited for
 _AROUND: Final = timedelta(minutes=5)  # by which our clock and the server's may differ
@@ -56,14 +56,15 @@ async def call(
     wait: bool = False,
     timeout: float | None = None,  # noqa: ASYNC109 - an option of the command
     journal: Path | None = None,
+    no_sweep: Annotated[bool, Parameter(negative=())] = False,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
     fake: bool = False,
 ) -> Exit:
     """Call one number, once.
 
     It is written down in the journal. A number is not called that is on its do-not-call list,
-    that has an open call in any campaign, or that was called less than an hour ago. No policy
-    holds it: calling hours are yours to keep.
+    that has an open call in any campaign, or that was called less than an hour ago, by others
+    too. No policy holds it: calling hours are yours to keep.
 
     Ends with 0 when the API took the call, 2 or 3 when it did not, 4 when it may have rung, 7
     when the number may not be called yet. With --wait: 0 when somebody spoke, 3 when it ended as
@@ -79,6 +80,8 @@ async def call(
         wait: Show how it goes on until it has ended, then its outcome and transcript.
         timeout: The most seconds to wait; else the agent's longest call and two minutes.
         journal: The file that remembers who was called; by default one of yours.
+        no_sweep: Call though it is not known whom others have called. Without it the project's
+            calls are read first, a week back the first time.
         as_json: Print one JSON document on stdout.
         fake: Call nobody: an embedded fake server takes the call.
     """
@@ -106,7 +109,11 @@ async def call(
             caller_is_needed(from_number, loopback=client.config.is_loopback)
             async with Dialer(client, journal=server.journal) as dialer:
                 async with single_call(dialer.journal) as single:
-                    end = await _guarded(client, single, wanted, settled)
+                    if not no_sweep:
+                        await _look_first(dialer, client, single, wanted)
+                    end = await _guarded(
+                        client, single, wanted, settled, _Words(journal_option(journal))
+                    )
                 _tell_placed(end, wanted, as_json=as_json, wait=wait)
                 if not wait or end.call_id is None or end.error is not None:
                     return _finish(end, wanted, as_json=as_json)
@@ -236,17 +243,36 @@ def _finish_waiting(end: _End, waited: Waited, wanted: CallRequest, *, as_json: 
     )
 
 
+async def _look_first(
+    dialer: Dialer, client: HamsaClient, single: SingleCall, wanted: CallRequest
+) -> None:
+    if (await dialer.journal.looked())[0] is None:
+        people().print(
+            "reading the calls of the last week, which this journal does not know (once;"
+            " --no-sweep leaves it out)",
+            style="dim",
+        )
+    assert wanted.voice_agent_id is not None
+    await single.look_first(client.conversations, wanted.voice_agent_id)
+
+
 async def _guarded(
-    client: HamsaClient, single: SingleCall, wanted: CallRequest, settled: list[AttemptSettled]
+    client: HamsaClient,
+    single: SingleCall,
+    wanted: CallRequest,
+    settled: list[AttemptSettled],
+    words: "_Words",
 ) -> _End:
     """Place a call between its intent and its result, both durable.
 
     After a signal what has begun gets the client's grace period to settle.
     """
-    placing: asyncio.Future[Call] | None = None
+    if INTERRUPTIONS.heard:  # nothing has left, and nothing will
+        return _after_signal(None)
+    placing = asyncio.ensure_future(single.place(client.voice_agents, wanted, config=client.config))
 
     def stop(name: str) -> None:
-        if placing is not None and not placing.done():
+        if not placing.done():
             placing.cancel()
             complain(f"{name}: a request that has left may still be answered (Ctrl-C ends at once)")
 
@@ -254,27 +280,18 @@ async def _guarded(
         INTERRUPTIONS.told_to(stop),
         INTERRUPTIONS.ends_with(f"ended at once; {_look(datetime.now(UTC))}", Exit.UNKNOWNS),
     ):
-        barred = await single.intend(wanted.to_number)
-        if barred is not None:
-            return _barred(barred)
-        if INTERRUPTIONS.heard:  # nothing has left, and nothing will
-            end, settlement = _after_signal(None)
-        else:
-            placing = asyncio.ensure_future(
-                client.voice_agents.call(
-                    to_number=wanted.to_number,
-                    voice_agent_id=wanted.voice_agent_id,
-                    from_number=wanted.from_number,
-                    params=wanted.params,
-                    reference=single.attempt_id,
-                )
-            )
-            end, settlement = await _placed(client, single, placing, settled)
         try:
-            await single.settle(settlement)
-        except JournalError as error:
-            return _not_written(end, error)
-    return end
+            return words.end_of(await placing)
+        except asyncio.CancelledError:
+            await client.aclose()
+            of_this = [each for each in settled if each.reference == single.attempt_id]
+            heard = of_this[-1] if of_this else None
+            end = _after_signal(heard)
+            try:
+                await single.stopped(heard)
+            except JournalError as error:
+                return _not_written(end, error)
+            return end
 
 
 def _not_written(end: _End, error: JournalError) -> _End:
@@ -288,56 +305,59 @@ def _not_written(end: _End, error: JournalError) -> _End:
     )
 
 
-async def _placed(
-    client: HamsaClient,
-    single: SingleCall,
-    placing: "asyncio.Future[Call]",
-    settled: list[AttemptSettled],
-) -> tuple[_End, Settlement]:
-    """What became of the request, for people and for the journal."""
-    try:
-        call = await placing
-    except HamsaError as error:
-        end = _End(
-            certainty=error.certainty,
-            status=error.status,
-            error=_in_words(error),
-            exit_code=after_call(error),
+@attrs.frozen
+class _Words:
+    """Says what became of a call.
+
+    Attributes:
+        journal: The option that names the journal, where it is not one's own.
+    """
+
+    journal: str
+
+    def end_of(self, placing: Placing) -> _End:
+        """What became of the request, and whether that is written down."""
+        if placing.barred is not None:
+            return self._barred(placing.barred)
+        if placing.call is not None:
+            end = _End(
+                certainty=Certainty.PLACED,
+                call_id=placing.call.id,
+                status=placing.call.status,
+                exit_code=Exit.DONE,
+            )
+        else:
+            error = placing.error
+            assert error is not None
+            end = _End(
+                certainty=error.certainty,
+                status=error.status,
+                error=_in_words(error),
+                exit_code=after_call(error),
+            )
+        return end if placing.not_written is None else _not_written(end, placing.not_written)
+
+    def _barred(self, barred: Barred) -> _End:
+        """Say which rule bars a number, and the way out."""
+        name = None if barred.campaign is None else visible(barred.campaign)
+        until = None if barred.until is None else f"{barred.until:%Y-%m-%d %H:%M:%S} UTC"
+        if barred.reason == DNC:
+            text = "the number is on the do-not-call list (hamsa dnc check says who put it there)"
+        elif barred.reason == GAP:
+            text = f"the number was called less than an hour ago (minimum gap): call after {until}"
+        elif barred.state in IN_DOUBT:
+            text = (
+                "a call to the number may have rung: settle it with hamsa campaign reconcile"
+                f" {name}{self.journal}"
+            )
+        else:
+            whose = "by others" if name is None else f"of campaign {name}"
+            text = f"a call to the number is open ({whose}): try again when it has ended"
+        return _End(
+            certainty=Certainty.NOT_SENT,
+            error=f"not called: {text}",
+            exit_code=Exit.CANNOT if barred.reason == DNC else Exit.NOTHING_NOW,
         )
-        return end, settlement_of(error, own_agent=True)
-    except asyncio.CancelledError:
-        await client.aclose()
-        return _after_signal(settled[-1] if settled else None)
-    except Exception as error:
-        await single.settle(lost(type(error).__name__))
-        raise
-    end = _End(
-        certainty=Certainty.PLACED,
-        call_id=call.id,
-        status=call.status,
-        exit_code=Exit.DONE,
-    )
-    return end, placed(call.id, call)
-
-
-def _barred(barred: Barred) -> _End:
-    """Say which rule bars a number, and the way out."""
-    name = None if barred.campaign is None else visible(barred.campaign)
-    until = None if barred.until is None else f"{barred.until:%Y-%m-%d %H:%M:%S} UTC"
-    if barred.reason == DNC:
-        text = "the number is on the do-not-call list (hamsa dnc check says who put it there)"
-    elif barred.reason == GAP:
-        text = f"the number was called less than an hour ago (minimum gap): call after {until}"
-    elif barred.state in IN_DOUBT:
-        text = f"a call to the number may have rung: settle it with hamsa campaign reconcile {name}"
-    else:
-        whose = "by others" if name is None else f"of campaign {name}"
-        text = f"a call to the number is open ({whose}): try again when it has ended"
-    return _End(
-        certainty=Certainty.NOT_SENT,
-        error=f"not called: {text}",
-        exit_code=Exit.CANNOT if barred.reason == DNC else Exit.NOTHING_NOW,
-    )
 
 
 def _in_words(error: BaseException | None) -> str:
@@ -358,17 +378,16 @@ def _look(begun_at: datetime) -> str:
     )
 
 
-def _after_signal(event: AttemptSettled | None) -> tuple[_End, Settlement]:
+def _after_signal(event: AttemptSettled | None) -> _End:
     """What the client still heard of a call whose caller was stopped."""
     if event is None:
-        end = _End(
+        return _End(
             certainty=Certainty.NOT_SENT,
             error="interrupted; nothing was sent",
             exit_code=Exit.INTERRUPTED,
         )
-        return end, not_placed(end.certainty, CANCELLED)
     is_placed = event.certainty is Certainty.PLACED and event.call_id is not None
-    end = _End(
+    return _End(
         certainty=event.certainty,
         call_id=event.call_id,
         status=event.status,
@@ -379,6 +398,3 @@ def _after_signal(event: AttemptSettled | None) -> tuple[_End, Settlement]:
         if event.certainty is Certainty.UNKNOWN
         else Exit.INTERRUPTED,
     )
-    if is_placed and event.call_id is not None:
-        return end, placed(event.call_id)
-    return end, not_placed(event.certainty, CANCELLED)

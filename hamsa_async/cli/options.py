@@ -138,7 +138,8 @@ class RunOptions:
         breaker: Whether the run ends with 5 when too many of its last requests were refused or
             may have rung, or of its last calls failed or were cut off. [default: on]
         no_sweep: Dial though it is not known whom others have called. Without it the project's
-            calls are listed first, and a run that cannot list them does not start.
+            calls are listed first, and a run that cannot list them does not start; a call by the
+            campaign's agent to a contact not called yet is then taken for that contact's call.
         yes: Ask nothing. Needed where there is no terminal.
         as_json: Print one JSON document on stdout: counts, ending, rows.
         fake: Dial an embedded fake server: no key, no phone rings, a journal of its own that is

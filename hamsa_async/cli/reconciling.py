@@ -1,5 +1,6 @@
 """`hamsa campaign reconcile`: settle what is in doubt, by evidence or by a person's word."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ import attrs
 from rich.table import Table
 
 from hamsa_async._masking import mask_number
-from hamsa_async.cli.arguments import find_journal, read_name
+from hamsa_async.cli.arguments import find_journal, journal_option, read_name
 from hamsa_async.cli.board import cell_of
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.output import people, print_json, results, visible
@@ -66,7 +67,8 @@ async def reconcile_campaign(
     elif left:
         results().print(_table(left))
         people().print(
-            "settle one with: hamsa campaign reconcile NAME ATTEMPT --placed CALL_ID | --absent",
+            f"settle one with: hamsa campaign reconcile {shlex.quote(visible(record.name))} ATTEMPT"
+            f"{journal_option(journal)} --placed CALL_ID | --absent",
             style="dim",
         )
     else:

@@ -18,7 +18,7 @@ from hamsa_async.dialer.agent_watch import AgentWatch
 from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.api import Api, CallSecrets
 from hamsa_async.dialer.appending import Appended, append_list, name_of
-from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
+from hamsa_async.dialer.campaign import SETTINGS_SINCE, SINGLE_CALLS, Campaign, Delivery
 from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch, SteadyClock
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
@@ -42,6 +42,7 @@ from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
 from hamsa_async.dialer.runner import Ending, Finish, Runner, utc_now
+from hamsa_async.dialer.single import see_ends
 from hamsa_async.errors import (
     CampaignError,
     CampaignRunningError,
@@ -132,6 +133,7 @@ class Dialer:
         self._runs: list[Run] = []
         self._claimed: dict[str, CampaignRecord] = {}
         self._busy: set[str] = set()
+        self._going_on: set[str] = set()
 
     async def __aenter__(self) -> Self:
         """Open the journal, and check that it is this server's and project's.
@@ -334,6 +336,9 @@ class Dialer:
     ) -> Sequence[DialerEvent]:
         """Look into a campaign's doubts once, also beside its run; dials nobody.
 
+        Where nobody dials the campaign, what a process that is gone has left is such a doubt.
+        Of single calls it is also seen how they have ended, since no run of theirs does.
+
         Args:
             campaign: The campaign.
             lag: How late the list of calls may show one.
@@ -349,7 +354,7 @@ class Dialer:
         Cancellation:
             At once; what was settled by then is.
         """
-        events: list[DialerEvent] = []
+        events = list(await self._recover(campaign))
         believed = accept_absent or campaign.settings.get("delivery") == Delivery.RECONCILED
         reconciler = Reconciler(
             self.journal,
@@ -361,7 +366,24 @@ class Dialer:
             clock=self._clock,
         )
         await reconciler.look(review=True)
+        if campaign.name == SINGLE_CALLS:
+            await see_ends(self.journal, campaign.id, self._client.conversations, clock=self._clock)
         return events
+
+    async def _recover(self, campaign: CampaignRecord) -> Sequence[DialerEvent]:
+        """Judge what a process that is gone has left, where none dials the campaign."""
+        if campaign.name == SINGLE_CALLS:
+            return await self.journal.recover_singles(campaign.id)
+        if campaign.name in self._claimed:
+            return ()
+        try:
+            await self._claim(campaign)
+        except CampaignRunningError:
+            return ()
+        try:
+            return await self.journal.recover(campaign.id)
+        finally:
+            await self._release(campaign)
 
     async def settle_by_word(
         self, campaign: CampaignRecord, attempt_id: str, *, placed: str | None
@@ -420,6 +442,10 @@ class Dialer:
         try:
             # Again, now that nobody else can change it.
             record = await self._record(campaign, contacts)
+            # To run it is to let it go on. What is asked from here on, while a long list is
+            # read or the operator thinks, is asked of this run.
+            await journal.ask(record.id, None)
+            self._going_on.add(record.name)
             events = list(await journal.recover(record.id))
             check = AgentContracts(
                 campaign.voice_agent_id, agent, campaign.params, self._client.voice_agents.get
@@ -574,7 +600,9 @@ class Dialer:
         if guard.clocks is not None:
             await guard.clocks.begin()
         runner = self._runner(run, loaded, guard, wait=wait)
-        await journal.ask(campaign, None)  # to run it is to let it go on
+        if loaded.record.name not in self._going_on:
+            await journal.ask(campaign, None)
+        self._going_on.discard(loaded.record.name)
         run_id, event = await journal.begin_run(
             campaign, budget=loaded.campaign.budget.as_json(), longest=loaded.longest
         )
@@ -603,6 +631,7 @@ class Dialer:
                     loaded.campaign.voice_agent_id,
                     self._client.conversations,
                     longest=loaded.campaign.read_policy().longest,
+                    made_at=loaded.record.created_at,
                     tell=run.tell,
                     clock=self._clock,
                 )

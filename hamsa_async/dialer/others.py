@@ -37,6 +37,7 @@ async def look_for_others(
     api: ConversationsApi,
     *,
     longest: timedelta,
+    made_at: datetime,
     tell: Callable[[DialerEvent], None],
     clock: Callable[[], datetime],
 ) -> None:
@@ -48,6 +49,7 @@ async def look_for_others(
         agent_id: Its agent.
         api: Lists calls.
         longest: How far back a call can count for the rules in force.
+        made_at: When the campaign was written down: what was noted since counts, however old.
         tell: Called with every event, after it is durable.
         clock: What time it is (aware).
 
@@ -70,6 +72,11 @@ async def look_for_others(
             f" called: {error}; run again, or dial without that with --no-sweep"
         ) from error
     await journal.note_looked(min(seen_from or start, start), began)
+    # What was seen before was seen for others, whose contacts these are not.
+    noted = await journal.noted_calls(campaign, agent_id, min(needed, made_at))
+    for at in range(0, len(noted), _ROWS):
+        for event in await journal.note_calls(campaign, agent_id, noted[at : at + _ROWS]):
+            tell(event)
 
 
 async def _note(

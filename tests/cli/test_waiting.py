@@ -110,7 +110,7 @@ async def test_what_becomes_of_it_cannot_be_read(command: Any) -> None:
         fake.faults.next("slow", on="read", seconds=0)  # whose the journal is can be read
         fake.faults.at_rate("status_403", 1.0, on="read")
         call = command.with_env(HAMSA_BASE_URL=fake.base_url, HAMSA_API_KEY=FAKE_API_KEY)
-        done = (await asyncio.to_thread(call, *CALL)).ends(4)
+        done = (await asyncio.to_thread(call, *CALL, "--no-sweep")).ends(4)
         call_id = fake.ledger.rings[0].call_id
     assert f"call {call_id} is placed, and what becomes of it cannot be read" in done.complaint
 

@@ -1,6 +1,7 @@
 """Calls that others placed: nobody is called again for what this journal does not know."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from hamsa_async import HamsaClient
 from hamsa_async.dialer import ContactState, EventKind, SqliteJournal
+from hamsa_async.dialer.journal.schema import MIGRATIONS, open_database
+from hamsa_async.dialer.single import single_call
 from hamsa_async.dialer.verify import verify
 from hamsa_async.errors import CampaignError
-from hamsa_async.testing import FAKE_API_KEY
+from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
 
 LIST = "GET /v1/voice-agents/conversations/minimal-list"
 OTHER_AGENT = "5d1a0c3e-0f9b-4f0e-8f6a-b5b0f1a6c7d2"
@@ -204,3 +207,65 @@ async def test_many_calls_of_others(world: Any) -> None:
     run, _ = await world.run(world.rows(231))
     assert run.counts == {ContactState.PLACED: 1, ContactState.DEFERRED: 230}
     assert len(world.fake.ledger.rings) == 231
+
+
+@pytest.mark.parametrize("first", ["another campaign", "a single call"])
+async def test_whoever_looks_first_takes_nothing_from_the_others(
+    world: Any, tmp_path: Any, first: str
+) -> None:
+    """After an older copy is restored, a look for one campaign serves those that run later."""
+    copy = tmp_path / "copy.db"
+    hours_ago = datetime.now(UTC) - timedelta(hours=3)
+    world.fake.clock = lambda: hours_ago
+    world.fake._clock._latest = hours_ago  # or it would stand still
+    async with world.dialer(clock=lambda: hours_ago) as dialer:
+        loaded = await dialer.load(world.campaign("late", retries=()), world.rows(4))
+        await dialer.load(world.campaign("early"), world.rows(1, start=9))
+        await dialer.journal.back_up(copy)
+        await read(dialer.run(loaded, wait=False))
+    for end in ("", "-wal", "-shm"):
+        world.path.with_name(world.path.name + end).unlink(missing_ok=True)
+    copy.rename(world.path)
+    world.fake.clock = lambda: datetime.now(UTC)
+    if first == "another campaign":
+        await world.run(name="early")
+    else:
+        async with await SqliteJournal.open(world.path) as journal, single_call(journal) as single:
+            await single.look_first(world.hamsa.conversations, FAKE_AGENT_ID)
+    run, events = await world.run(name="late", retries=())
+    assert set(run.counts) <= {ContactState.PLACED, ContactState.DONE}
+    assert [event.kind for event in events].count(EventKind.TAKEN_OVER) == 4
+    assert not world.fake.ledger.rung_twice()
+    assert await world.problems() == []
+
+
+async def test_a_call_of_long_ago_is_nobodys(world: Any) -> None:
+    """What was noted more than a week ago is not taken for the call of a contact of today."""
+    long_ago = datetime.now(UTC) - timedelta(days=8)
+    world.fake.clock = lambda: long_ago
+    world.fake._clock._latest = long_ago  # or it would stand still
+    await call(world, 0, FAKE_AGENT_ID)
+    async with world.dialer(clock=lambda: long_ago + timedelta(hours=2)) as dialer:
+        await read(dialer.run(world.campaign("before"), world.rows(1, start=9), wait=False))
+    world.fake.clock = lambda: datetime.now(UTC)
+    await world.run(world.rows(1, start=8), name="between")
+    run, events = await world.run(world.rows(1), name="today")
+    assert run.counts == {ContactState.PLACED: 1}
+    assert EventKind.TAKEN_OVER not in {event.kind for event in events}
+
+
+async def test_a_journal_of_before_calls_named_their_agent(world: Any) -> None:
+    """What version 3 noted still holds its number, and is taken for nobody's call."""
+    steps = {version: step for version, step in MIGRATIONS.items() if version <= 3}
+    with contextlib.closing(open_database(world.path, create=True, migrations=steps)) as old:
+        old.execute(
+            "INSERT INTO calls (id, phone_number, placed_at, status, looked_at)"
+            " VALUES ('call', ?, ?, 'live', 0)",
+            (world.number(0), datetime.now(UTC).timestamp() * 1000),
+        )
+    run, _ = await world.run(world.rows(1), sweep=False)
+    assert run.counts == {ContactState.DEFERRED: 1}
+    async with world.dialer() as dialer:
+        await read(dialer.run(world.campaign(), wait=False))
+    assert await world.problems() == []
+    assert world.fake.ledger.rings == []

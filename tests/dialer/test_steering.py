@@ -1,6 +1,7 @@
 """A run told from outside: pause, go on, stop, and a budget."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -79,3 +80,26 @@ def test_a_budget_that_is_none(world: Any, bad: Any) -> None:
 
     with pytest.raises(ConfigurationError, match="max_calls"):
         world.campaign(max_calls=bad)
+
+
+async def test_asked_while_the_list_is_read(world: Any) -> None:
+    """What is asked of a run that has begun is asked of that run, though it dials nobody yet."""
+
+    async def rows() -> AsyncIterator[dict[str, Any]]:
+        for place, row in enumerate(world.rows(20)):
+            if place == 10:
+                await ask(world, Asked.STOP)
+            yield row
+
+    run, _ = await world.run(rows())
+    assert run.finish.ending is Ending.INTERRUPTED
+    assert world.fake.ledger.posts == 0
+    async with world.dialer() as dialer:
+        loaded = await dialer.load(world.campaign())
+        await ask(world, Asked.STOP)
+        for ending in (Ending.INTERRUPTED, Ending.NOTHING_NOW):  # to run it is to let it go on
+            run = dialer.run(loaded, wait=False)
+            async for _ in run:
+                pass
+            assert run.finish.ending is ending
+    assert run.counts == {ContactState.PLACED: 20}

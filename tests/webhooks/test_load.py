@@ -6,6 +6,9 @@ be in it; what it was not told, it sends again, as anybody would who sends webho
 
 import asyncio
 import json
+import os
+import re
+import resource
 import sqlite3
 import sys
 import time
@@ -22,7 +25,8 @@ from hamsa_async.webhooks import Secrets
 pytestmark = pytest.mark.crash
 
 PROCESS = Path(__file__).with_name("receiving_process.py")
-SECRETS = Secrets(master="m" * 32)
+MASTER = "m" * 32
+SECRETS = Secrets(master=MASTER)
 AT_ONCE = 64
 AGAIN = 0.1  # seconds before what was not taken is sent again
 HAMSA_WAITS = aiohttp.ClientTimeout(total=5)
@@ -36,31 +40,44 @@ class Process:
     database: Path
     port: int = 0
     process: asyncio.subprocess.Process | None = None
+    rest: asyncio.Future[bytes] | None = None
 
     async def start(self) -> None:
+        if self.kind == "serve":
+            what = ["-m", "hamsa_async.cli", "serve", "--port", str(self.port)]
+            what += ["--journal", str(self.database)]
+        else:
+            what = [str(PROCESS), self.kind, str(self.port), str(self.database)]
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
-            str(PROCESS),
-            self.kind,
-            str(self.port),
-            str(self.database),
+            *what,
+            env={**os.environ, "HAMSA_WEBHOOK_SECRET": MASTER},
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE if self.kind == "serve" else None,
         )
-        assert self.process.stdout is not None
-        self.port = int(await self.process.stdout.readline())
+        said = self.process.stderr or self.process.stdout
+        assert said is not None
+        line = (await said.readline()).decode()
+        found = re.search(r":(\d+)/webhook", line) or re.search(r"(\d+)", line)
+        assert found, line
+        self.port = int(found[1])
+        self.rest = asyncio.ensure_future(said.read())  # or it would wait for a reader
 
     async def kill(self) -> None:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.kill()
         # To its end, or the transport is left open.
-        await self.process.communicate()
+        await self.process.wait()
+        if self.rest is not None:
+            await self.rest
 
     def stored(self) -> dict[str, str]:
         """Every body that is stored, with the reference that was proven for it."""
+        reference = "attempt" if self.kind == "serve" else "reference"
         with closing(sqlite3.connect(self.database)) as connection:
-            rows = connection.execute("SELECT body, reference FROM inbox").fetchall()
+            rows = connection.execute(f"SELECT body, {reference} FROM inbox").fetchall()
         stored = {json.loads(body)["callId"]: reference for body, reference in rows}
         assert len(stored) == len(rows), "an event is stored twice"
         return stored
@@ -143,29 +160,39 @@ async def kill_midway(sender: Sender, process: Process, after: int) -> None:
 async def nothing_is_lost(kind: str, database: Path, *, count: int, rate: float, kills: int) -> str:
     async with receiving(kind, database) as process:
         sender = Sender(process)
+        used = time.process_time(), _of_children()
         begun = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(sender.send_all(count, rate))
             for kill in range(kills):
                 await kill_midway(sender, process, count * (kill + 1) // (kills + 1))
         seconds = time.monotonic() - begun
+        mine = time.process_time() - used[0]
         stored = process.stored()
+    its = _of_children() - used[1]
     assert len(sender.taken) == count
     assert sender.refused > 0, "nothing was sent while the receiver was dead"
     assert stored == {f"call-{number}": f"of call-{number}" for number in range(count)}
     return (
         f"{kind}: {count} events in {seconds:.0f} s, {kills} kills, {sender.refused} sent again,"
-        f" the longest answer {sender.longest:.2f} s"
+        f" the longest answer {sender.longest:.2f} s; CPU of the receiver {its:.0f} s,"
+        f" of the sender {mine:.0f} s"
     )
 
 
-@pytest.mark.parametrize("kind", ["aiohttp", "uvicorn"])
+def _of_children() -> float:
+    """Seconds of CPU that processes of ours which have ended have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.parametrize("kind", ["aiohttp", "uvicorn", "serve"])
 async def test_a_receiver_killed_midway_loses_nothing(kind: str, tmp_path: Path) -> None:
     await nothing_is_lost(kind, tmp_path / "inbox.db", count=400, rate=400, kills=1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["aiohttp", "uvicorn"])
+@pytest.mark.parametrize("kind", ["aiohttp", "uvicorn", "serve"])
 async def test_a_minute_of_500_events_a_second(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""One dialer per campaign: a lock that the system lets go of when its holder dies."""
+"""Who dials, told by locks that the system lets go of when their holder dies."""
 
 import contextlib
 import os
@@ -67,17 +67,7 @@ class CampaignLocks:
             self.let_go(campaign)
 
     def _try(self, campaign: int) -> FileLock | None:
-        # thread_local=False: it is taken in a thread and may be released in another.
-        lock = FileLock(self._file(campaign, "lock"), mode=0o600, thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return None
-        except OSError as error:
-            raise JournalError(
-                f"journal {self._journal}: its campaign cannot be locked: {error.strerror}"
-            ) from error
-        return lock
+        return _try_lock(self._journal, self._file(campaign, "lock"))
 
     def _sign(self, campaign: int) -> None:
         # In a file of its own: whoever tries for the lock empties the lock's file.
@@ -92,3 +82,67 @@ class CampaignLocks:
 
     def _file(self, campaign: int, kind: str) -> Path:
         return self._journal.with_name(f"{self._journal.name}.campaign-{campaign}.{kind}")
+
+
+class SingleCallLocks:
+    """The locks of the single calls that this process places: a file for each, as long as it is.
+
+    Many processes place one at once, each its own. Whoever finds the lock of a call free knows
+    that nobody places it any more.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._held: dict[str, FileLock] = {}
+
+    def take(self, key: str) -> None:
+        """Take a call's lock, before anything is written of it; nobody else has it."""
+        lock = _try_lock(self._journal, self._file(key))
+        if lock is None:
+            raise JournalError(f"journal {self._journal}: another process places single call {key}")
+        self._held[key] = lock
+
+    def let_go(self, key: str) -> None:
+        """Release a call's lock, if it is ours."""
+        lock = self._held.pop(key, None)
+        if lock is not None:
+            _remove(self._file(key), lock)
+
+    def is_free(self, key: str) -> bool:
+        """Whether nobody places a call any more."""
+        file = self._file(key)
+        if not file.exists():
+            return True
+        lock = _try_lock(self._journal, file)
+        if lock is None:
+            return False
+        _remove(file, lock)
+        return True
+
+    def let_all_go(self) -> None:
+        """Release every lock that is ours."""
+        for key in list(self._held):
+            self.let_go(key)
+
+    def _file(self, key: str) -> Path:
+        return self._journal.with_name(f"{self._journal.name}.call-{key}.lock")
+
+
+def _try_lock(journal: Path, file: Path) -> FileLock | None:
+    """Take a lock, if it is free."""
+    # thread_local=False: it is taken in a thread and may be released in another.
+    lock = FileLock(file, mode=0o600, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except OSError as error:
+        raise JournalError(f"journal {journal}: it cannot be locked: {error.strerror}") from error
+    return lock
+
+
+def _remove(file: Path, lock: FileLock) -> None:
+    # Removed while it is held: who opened it before finds it free, and looks at the journal.
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
+    lock.release()

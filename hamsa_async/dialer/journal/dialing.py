@@ -9,7 +9,7 @@ from typing import Any, Final
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
 from hamsa_async.dialer.journal.ending import DECLINED, Written, end_call, lapse
-from hamsa_async.dialer.journal.others import LIVE, note_calls
+from hamsa_async.dialer.journal.others import LASTS, LIVE, note_calls
 from hamsa_async.dialer.journal.pseudonyms import KEY, is_pseudonym, known_as, known_by
 from hamsa_async.dialer.journal.records import (
     Barred,
@@ -58,8 +58,7 @@ CANCELLED: Final = "cancelled"
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _GAP_MILLIS: Final = MIN_GAP // timedelta(milliseconds=1)
-# As long as the API lets a call last, and a quarter of an hour: somebody else's end is not seen.
-_LASTS_MILLIS: Final = timedelta(minutes=25) // timedelta(milliseconds=1)
+_LASTS_MILLIS: Final = LASTS // timedelta(milliseconds=1)
 _LOOK_AGAIN_MILLIS: Final = LOOK_AGAIN // timedelta(milliseconds=1)
 
 # One look for the usual case: to be called, and nobody has called that number.
@@ -111,11 +110,20 @@ _ADD_SINGLE: Final = (
     f" coalesce(max(row), 0) + 1, ?, '{{}}', '{ContactState.PENDING}' FROM contacts"
     " WHERE campaign = ? RETURNING id, row"
 )
+_SINGLE: Final = (
+    "SELECT id, row FROM contacts WHERE campaign = ? AND key = ?"
+    f" AND state = '{ContactState.PENDING}'"
+)
 _DROP_SINGLE: Final = (
     f"UPDATE contacts SET state = '{move(ContactState.PENDING, Happening.WITHDRAWN)}',"
     f" reason = '{WITHDRAWN}', due_at = NULL,"
     " detail = 'A single call that was not placed is not tried again.'"
-    f" WHERE id = ? AND state = '{ContactState.PENDING}'"
+    f" WHERE campaign = ? AND key = ? AND state = '{ContactState.PENDING}'"
+)
+_INTENDED_SINGLE: Final = (
+    "SELECT a.id, c.id, c.row, c.list, c.phone_number FROM attempts AS a"
+    " JOIN contacts AS c ON c.id = a.contact WHERE c.campaign = ? AND c.key = ?"
+    f" AND a.state = '{AttemptState.INTENDED}'"
 )
 _NO_RULES: Final = Ruling(allowed=True)
 _SUPPRESSED: Final = Ruling(
@@ -180,7 +188,12 @@ class Scribe:
         return self._write_intent(connection, now, candidate, attempt_id, ruling)
 
     def intend_single(
-        self, connection: sqlite3.Connection, now: int, attempt_id: str, phone_number: str
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        key: str,
+        attempt_id: str,
+        phone_number: str,
     ) -> Candidate | Barred:
         """Write down a contact that is about to be dialed, unless a guard bars its number."""
         known = known_as(connection, phone_number)
@@ -196,24 +209,29 @@ class Scribe:
                 campaign=name,
                 state=None if state is None else AttemptState(state),
             )
-        values = (self._campaign, attempt_id, phone_number, self._campaign)
-        contact, row = connection.execute(_ADD_SINGLE, values).fetchone()
+        found = connection.execute(_SINGLE, (self._campaign, key)).fetchone()
+        if found is None:
+            values = (self._campaign, key, phone_number, self._campaign)
+            found = connection.execute(_ADD_SINGLE, values).fetchone()
+        contact, row = found
         candidate = Candidate(id=contact, row=row, phone_number=phone_number)
         self._write_intent(connection, now, candidate, attempt_id, _NO_RULES)
         return candidate
 
-    def settle_single(
-        self,
-        connection: sqlite3.Connection,
-        now: int,
-        candidate: Candidate,
-        attempt_id: str,
-        end: Settlement,
-    ) -> DialerEvent:
-        """Settle a single call's attempt; a contact that would be called again is withdrawn."""
-        event = self.settle(connection, now, candidate, attempt_id, end)
-        connection.execute(_DROP_SINGLE, (candidate.id,))
-        return event
+    def end_single(self, connection: sqlite3.Connection, _now: int, key: str) -> None:
+        """Withdraw a single call's contact, if it would be tried again."""
+        connection.execute(_DROP_SINGLE, (self._campaign, key))
+
+    def recover_singles(
+        self, connection: sqlite3.Connection, now: int, keys: Iterable[str]
+    ) -> list[DialerEvent]:
+        """Judge single calls that nobody places any more: what was intended may have rung."""
+        events = []
+        for key in keys:
+            lost = connection.execute(_INTENDED_SINGLE, (self._campaign, key)).fetchall()
+            events += self._lose(connection, now, lost)
+            self.end_single(connection, now, key)
+        return events
 
     def _write_intent(
         self,
@@ -452,6 +470,14 @@ class Scribe:
             " AND a.campaign = ? ORDER BY a.id",
             (self._campaign,),
         ).fetchall()
+        return self._lose(connection, now, lost)
+
+    def _lose(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        lost: Iterable[tuple[str, int, int, int, str]],
+    ) -> list[DialerEvent]:
         end = Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=CRASHED)
         return [
             self.settle(
@@ -510,12 +536,15 @@ def _number_rule(
     foreign = connection.execute(_FOREIGN, (phone_number,)).fetchall()
     if not (rings or foreign):
         return None
-    for state, _, ends_by in rings:
+    ends = []
+    for state, at, ends_by in rings:
         if state == AttemptState.PLACED and ends_by is not None and ends_by <= now:
             lapse(connection, now, phone_number)
+            ends.append(ends_by)  # it may have lasted until then
         elif state in OPEN_ATTEMPTS:
             return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS
-    ends = [at for _, at, _ in rings]
+        else:
+            ends.append(at)
     for status, placed_at, duration in foreign:
         if status == LIVE and placed_at + _LASTS_MILLIS > now:
             return NUMBER_OPEN, now + _LOOK_AGAIN_MILLIS

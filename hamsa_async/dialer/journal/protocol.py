@@ -252,25 +252,32 @@ class Journal(Protocol):
             It is written all the same.
         """
 
+    async def begin_single(self, key: str) -> None:
+        """Show others that this process places a single call, until `end_single` or its end.
+
+        Many may be placed at once.
+        """
+
     async def intend_single(
-        self, campaign: int, attempt_id: str, phone_number: str
+        self, campaign: int, key: str, attempt_id: str, phone_number: str
     ) -> Candidate | Barred:
         """Write down that a number outside any list is about to be dialed, or why it may not be.
 
-        It becomes a contact of the campaign, which has no list. The do-not-call list, open
-        attempts and the minimum gap are judged in the transaction that writes, as in `intend`.
+        It becomes a contact of the campaign, which has no list; a further attempt of the same
+        single call is that contact's. The do-not-call list, open attempts and the minimum gap
+        are judged in the transaction that writes, as in `intend`.
 
         Cancellation:
-            It may have been written or not; what was is unknown after `recover`.
+            It may have been written or not; what was is unknown after `recover_singles`.
         """
 
-    async def settle_single(
-        self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
-    ) -> DialerEvent:
-        """As `settle`; a contact that was provably not called is withdrawn.
+    async def end_single(self, campaign: int, key: str) -> None:
+        """A single call is not tried again: its contact, if it would be, is withdrawn."""
 
-        Cancellation:
-            It is written all the same.
+    async def recover_singles(self, campaign: int) -> Sequence[DialerEvent]:
+        """Judge single calls that no process places any more, as `recover` does a campaign's.
+
+        Anybody may ask for it at any time: those that are being placed are left alone.
         """
 
     async def note(self, campaign: int, kind: EventKind, data: Mapping[str, Any]) -> DialerEvent:
@@ -320,6 +327,14 @@ class Journal(Protocol):
 
         They count for the open-attempt rule and the minimum gap. One by the campaign's agent to
         a contact of its that is still to be called becomes an attempt of that contact.
+        """
+
+    async def noted_calls(
+        self, campaign: int, agent_id: str, since: datetime
+    ) -> Sequence[SeenCall]:
+        """Calls of others that were noted before, and `note_calls` would take for a contact's.
+
+        They may have been noted when somebody else looked.
         """
 
     # -- doubt

@@ -23,7 +23,7 @@ from hamsa_async.dialer.budget import CallsMade
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.appending import AppendStage
-from hamsa_async.dialer.journal.claims import CampaignLocks
+from hamsa_async.dialer.journal.claims import CampaignLocks, SingleCallLocks
 from hamsa_async.dialer.journal.dialing import GAP, NUMBER_OPEN, Scribe
 from hamsa_async.dialer.journal.doubts import bound_calls, doubts, later_calls, note_look
 from hamsa_async.dialer.journal.ending import open_calls
@@ -31,6 +31,7 @@ from hamsa_async.dialer.journal.erasure import Erasure
 from hamsa_async.dialer.journal.examination import problems_in
 from hamsa_async.dialer.journal.inbox import put_delivery, take_events, waiting_events
 from hamsa_async.dialer.journal.listing import ListStage
+from hamsa_async.dialer.journal.others import noted_calls
 from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import (
     AttemptRow,
@@ -112,6 +113,10 @@ _JUDGE_AGAIN_DEFERRED: Final = (
     f"UPDATE contacts SET due_at = max(?, coalesce(not_before, 0)) WHERE campaign = ?"
     f" AND state = '{ContactState.DEFERRED}' AND due_at > ?"
 )
+_PLACING: Final = (
+    "SELECT key FROM contacts WHERE campaign = ?"
+    f" AND state IN ('{ContactState.PENDING}', '{ContactState.DIALING}')"
+)
 _APPENDED: Final = "SELECT appended FROM campaigns WHERE id = ?"
 _CAMPAIGN: Final = "SELECT id, name, settings, loaded, created_at FROM campaigns"
 _REPORT: Final = (
@@ -160,6 +165,7 @@ class SqliteJournal:
         self._clock = clock
         self._stages: dict[int, ListStage] = {}
         self._locks = CampaignLocks(path)
+        self._single_calls = SingleCallLocks(path)
         self._scribes: dict[int, Scribe] = {}
         self.suppressions: Suppressions = Suppressions(writer, reader, clock)
         """Who is not called, in any campaign."""
@@ -205,6 +211,7 @@ class SqliteJournal:
     async def aclose(self) -> None:
         async with contextlib.AsyncExitStack() as closing:
             closing.callback(self._locks.let_all_go)
+            closing.callback(self._single_calls.let_all_go)
             closing.push_async_callback(self._reader.aclose)
             for campaign in list(self._stages):
                 closing.push_async_callback(self.unstage, campaign)
@@ -555,15 +562,28 @@ class SqliteJournal:
     ) -> Awaitable[DialerEvent]:
         return self._queue(campaign, Scribe.settle, candidate, attempt_id, end)
 
-    async def intend_single(
-        self, campaign: int, attempt_id: str, phone_number: str
-    ) -> Candidate | Barred:
-        return await self._step(campaign, Scribe.intend_single, attempt_id, phone_number)
+    # -- single calls
 
-    async def settle_single(
-        self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
-    ) -> DialerEvent:
-        return await self._step(campaign, Scribe.settle_single, candidate, attempt_id, end)
+    async def begin_single(self, key: str) -> None:
+        await asyncio.to_thread(self._single_calls.take, key)
+
+    async def intend_single(
+        self, campaign: int, key: str, attempt_id: str, phone_number: str
+    ) -> Candidate | Barred:
+        return await self._step(campaign, Scribe.intend_single, key, attempt_id, phone_number)
+
+    async def end_single(self, campaign: int, key: str) -> None:
+        try:
+            await self._step(campaign, Scribe.end_single, key)
+        finally:
+            self._single_calls.let_go(key)
+
+    async def recover_singles(self, campaign: int) -> Sequence[DialerEvent]:
+        # Read before the locks are looked at: a lock is taken before its call is written down.
+        found = await self._reader.fetch(_PLACING, campaign)
+        is_free = self._single_calls.is_free
+        keys = await asyncio.to_thread(lambda: [key for (key,) in found if is_free(key)])
+        return await self._step(campaign, Scribe.recover_singles, keys) if keys else ()
 
     # -- what becomes of calls
 
@@ -637,6 +657,13 @@ class SqliteJournal:
         self, campaign: int, agent_id: str, calls: Sequence[SeenCall]
     ) -> Sequence[DialerEvent]:
         return await self._step(campaign, Scribe.note_calls, agent_id, calls)
+
+    async def noted_calls(
+        self, campaign: int, agent_id: str, since: datetime
+    ) -> Sequence[SeenCall]:
+        return await self._reader.run(
+            lambda connection: noted_calls(connection, campaign, agent_id, since)
+        )
 
     # -- doubt
 

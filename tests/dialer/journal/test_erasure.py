@@ -356,7 +356,7 @@ async def test_who_was_forgotten_is_not_called(stocked: Stocked) -> None:
     assert early is not None
     await stocked.journal.erasure.forget(PERSON)
     assert await stocked.journal.intend(campaign, early, "att_8") == Held(event=None)
-    single = await stocked.journal.intend_single(campaign, "att_9", PERSON)
+    single = await stocked.journal.intend_single(campaign, "one", "att_9", PERSON)
     assert single == Barred(reason=DNC)
     history = await stocked.journal.history(PERSON)
     assert history.suppressed_since == stocked.clock.now
@@ -634,7 +634,7 @@ async def test_events_are_changed_in_nothing_else(
 KEPT = {
     "attempts": "id campaign contact state intended_at settled_at call_id status placed_at ends_by"
     " ended_at outcome server_ahead looked_at declined_at",
-    "calls": "id attempt placed_at status duration cost looked_at",
+    "calls": "id attempt agent_id listed_at placed_at status duration cost looked_at",
     "campaigns": "*",
     "contacts": "id campaign list row rank from_number agent_id state attempts max_attempts call_id"
     " outcome",
