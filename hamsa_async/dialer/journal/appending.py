@@ -80,10 +80,13 @@ _FORGET_SEEN: Final = f"DELETE FROM temp.staged AS new WHERE {_seen()}"
 # What is no contact has nothing to be known by: so many of one content are there already.
 _SAME: Final = "phone_number, contact_id, params, reason"
 _COUNT_BAD: Final = (
-    f"CREATE TEMP TABLE bad AS SELECT {_SAME}, count(*) AS known FROM main.contacts"
+    # Of one that was purged it is not known any more what stood beside its number.
+    "CREATE TEMP TABLE bad AS SELECT phone_number, contact_id,"
+    " CASE WHEN erased_at IS NULL THEN params END AS params, reason, count(*) AS known"
+    " FROM main.contacts"
     f" WHERE campaign = :campaign AND state = '{ContactState.INVALID}'"
     " AND (key >= 'invalid:' AND key < 'invalid;' OR key >= 'appended:' AND key < 'appended;')"
-    f" GROUP BY {_SAME}"
+    " GROUP BY 1, 2, 3, 4"
 )
 _NUMBER_BAD: Final = (
     "CREATE TEMP TABLE sent AS SELECT row, row_number() OVER"
@@ -93,7 +96,7 @@ _NUMBER_BAD: Final = (
 _FORGET_BAD: Final = (
     "DELETE FROM temp.staged WHERE row IN (SELECT sent.row FROM temp.sent WHERE sent.nth <="
     " (SELECT coalesce(sum(known), 0) FROM temp.bad WHERE bad.phone_number = sent.phone_number"
-    " AND bad.contact_id IS sent.contact_id AND bad.params = sent.params"
+    " AND bad.contact_id IS sent.contact_id AND coalesce(bad.params, sent.params) = sent.params"
     " AND bad.reason IS sent.reason))"
 )
 _BEFORE: Final = (

@@ -938,3 +938,18 @@ async def test_others_write_in_between(stocked: Stocked, monkeypatch: pytest.Mon
 def test_what_stands_for_a_number_is_none() -> None:
     """It cannot be taken for one, nor dialed by whoever reads numbers."""
     assert read_number("forgotten:0123456789abcdef0123456789abcdef") is None
+
+
+async def test_a_purged_list_that_is_appended_again(stocked: Stocked) -> None:
+    """Nobody in it is new, its rows that are no contacts included."""
+    await stocked.load("fresh", others(OTHERS[17], start=60))
+    record = await stocked.journal.add_campaign("fresh", {})
+    bad = Row(row=3, phone_number="junk", params={"note": NOTE}, state="invalid", reason="letters")
+    for new in (3, 0, 0):
+        async with stocked.journal.appending(record.id) as stage:
+            await stage.add([person(1, state="skipped", reason="dnc"), *others(OTHERS[1]), bad])
+            assert (await stage.look()).new == new
+            await stage.take_over("more.csv")
+        await age(stocked)
+        await stocked.journal.erasure.purge(timedelta(days=90))
+    assert (await params_of(stocked))["fresh:3"] == "{}"
