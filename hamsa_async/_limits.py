@@ -169,6 +169,16 @@ class Pace:
         if not self._line.call_next():
             self._next = asyncio.get_running_loop().time()
 
+    def change(self, rate: float) -> None:
+        """Start at another rate, counted from the last start."""
+        interval = 1.0 / rate
+        self._next += interval - self._interval
+        self._interval = interval
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._schedule()
+
     def send_all_away(self, reason: Callable[[], Exception]) -> None:
         """Send away those in line."""
         self._line.send_all_away(reason)

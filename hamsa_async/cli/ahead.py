@@ -26,7 +26,12 @@ async def look_ahead(journal: Journal, loaded: Loaded) -> PlanSummary | None:
         if each.suspect
     }
     campaign = loaded.campaign
-    pacing = Pacing(rate=campaign.rate, live_calls=campaign.live_calls)
+    pacing = Pacing(
+        rate=campaign.rate,
+        live_calls=campaign.live_calls,
+        canary=loaded.beginning.canary,
+        ramp=loaded.beginning.climbs,
+    )
     now = datetime.now(UTC)
     planned = plan(
         [_row(place, each) for place, each in enumerate(candidates, start=1)],

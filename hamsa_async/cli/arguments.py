@@ -161,6 +161,30 @@ def read_rate(text: str | None, default: float | None) -> float | None:
     return rate
 
 
+def read_canary(count: int | None, rate: float | None) -> int | None:
+    """Read `--canary`: how many calls; `None` where nothing was typed.
+
+    Raises:
+        ConfigurationError: It is less than 0, or there is no rate.
+    """
+    if count is not None and count < 0:
+        raise ConfigurationError(f"--canary must be 0 or more, not {count}")
+    if count and rate is None:
+        raise ConfigurationError("--canary needs a rate: with --rate none there is no canary")
+    return count
+
+
+def read_ramp(text: str | None, rate: float | None) -> bool | None:
+    """Read `--ramp`: `on` or `off`; `None` where nothing was typed.
+
+    Raises:
+        ConfigurationError: It is on, and there is no rate.
+    """
+    if text == "on" and rate is None:
+        raise ConfigurationError("--ramp needs a rate: with --rate none there is no ramp")
+    return None if text is None else text == "on"
+
+
 def read_live_calls(text: str | None, rate: float | None) -> int | None:
     """Read `--live-calls`: a number, or `none` for no limit, as an unpaced rate has.
 

@@ -12,11 +12,12 @@ from hamsa_async._masking import mask_number
 from hamsa_async.cli.arguments import short_path
 from hamsa_async.cli.money import ceiling
 from hamsa_async.cli.output import people, shown, visible
-from hamsa_async.dialer import HAMSA_DEFAULT, ContactState, Loaded
+from hamsa_async.dialer import HAMSA_DEFAULT, Campaign, ContactState, Loaded
 from hamsa_async.dialer.budget import Spent
 from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.plan import PlanSummary
 from hamsa_async.dialer.policy import find_pack
+from hamsa_async.dialer.ramp import START_RATE, Beginning
 
 _YES: Final = frozenset({"y", "yes", "نعم"})
 _NEVER: Final = (ContactState.SKIPPED, ContactState.EXPIRED)
@@ -58,7 +59,7 @@ async def agreed(question: str) -> bool:
     console = people()
     while True:
         console.print(f"{question} [y/N] ", end="")
-        answer = (await _line()).strip().lower()
+        answer = (await read_line()).strip().lower()
         if answer in _YES or answer in _NO:
             return answer in _YES
         console.print("y or n, please")
@@ -78,10 +79,25 @@ def _particulars(loaded: Loaded, journal: Path) -> dict[str, str]:
         "contacts": f"{loaded.to_dial} to call, of {sum(loaded.counts.values())} rows",
         "pace": (
             (f"{campaign.rate:g} call starts per second" if campaign.rate else "unpaced")
+            + _climb(campaign, loaded.beginning)
             + f", at most {campaign.concurrency} requests in flight"
         ),
+        **({"canary": _canary(loaded.beginning)} if campaign.rate else {}),
         **({"params": shown(", ".join(campaign.params))} if campaign.params else {}),
     }
+
+
+def _climb(campaign: Campaign, beginning: Beginning) -> str:
+    if campaign.rate is None or campaign.rate <= START_RATE or not beginning.climbs:
+        return ""
+    return f" at the most, doubled each clean minute from {START_RATE:g} on"
+
+
+def _canary(beginning: Beginning) -> str:
+    if beginning.canary:
+        what = "call is" if beginning.canary == 1 else f"{beginning.canary} calls are"
+        return f"the first {what} made, and you are asked before anybody else is called"
+    return "passed before" if beginning.passed else "none"
 
 
 def _plan(ahead: PlanSummary | None) -> dict[str, str]:
@@ -123,7 +139,7 @@ def _caller(number: str) -> str:
     return mask_number(number)
 
 
-async def _line() -> str:
+async def read_line() -> str:
     """Read a line from the terminal; at its end, an empty one."""
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
     readable = asyncio.Event()

@@ -4,15 +4,17 @@ Both write from a thread of their own: a terminal that is held (Ctrl-S) or a pag
 scrolls must not hold up the loop, where answers of calls are waited for against the clock.
 """
 
+import contextlib
 import queue
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -24,6 +26,7 @@ from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
 from hamsa_async.dialer.budget import Spent
 from hamsa_async.dialer.journal.records import row_of
+from hamsa_async.dialer.ramp import Stage
 from hamsa_async.dialer.runner import CALLS_OPEN, DOUBTS_OPEN
 
 STYLES: Final[Mapping[ContactState, str]] = {
@@ -37,9 +40,7 @@ STYLES: Final[Mapping[ContactState, str]] = {
     ContactState.EXPIRED: "magenta",
 }
 
-# Which contact states an event takes a contact out of and into. `None`: one that waits to be
-# called.
-_STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
+STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.INTENDED: (None, ContactState.DIALING),
     EventKind.PLACED: (ContactState.DIALING, ContactState.PLACED),
     EventKind.ENDED: (ContactState.PLACED, ContactState.DONE),
@@ -56,6 +57,9 @@ _STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.EXPIRED: (None, ContactState.EXPIRED),
     EventKind.SKIPPED: (None, ContactState.SKIPPED),
 }
+"""Which contact states an event takes a contact out of and into. `None`: one that waits to be
+called."""
+
 # The same where the contact is being tried again.
 _STEPS_AGAIN: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.RETURNED: (ContactState.DIALING, ContactState.RETRY),
@@ -79,6 +83,10 @@ _NOTABLE: Final = frozenset(
         EventKind.REVIEWED,
         EventKind.PAUSED,
         EventKind.RESUMED,
+        EventKind.PACED,
+        EventKind.CLOCK_OFF,
+        EventKind.CLOCK_RIGHT,
+        EventKind.CLOCK_UNKNOWN,
         EventKind.LOOK_FAILED,
         EventKind.LOOKED,
     }
@@ -112,7 +120,7 @@ class Tally:
         if event.kind is EventKind.LIST_GREW:
             self.total += event.data["new"]
             self.counts[ContactState.PENDING] += event.data["new"]
-        steps = _STEPS_AGAIN if event.data.get("again") else _STEPS
+        steps = _STEPS_AGAIN if event.data.get("again") else STEPS
         step = steps.get(event.kind)
         if step is None:
             return
@@ -185,6 +193,9 @@ class Board(Protocol):
     def correct(self, counts: Mapping[ContactState, int]) -> None:
         """Show what the journal has in the end."""
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Leave the terminal to a question meanwhile."""
+
 
 class LiveBoard:
     """A bar, the counts and the last notable events, redrawn in place."""
@@ -195,6 +206,7 @@ class LiveBoard:
         self._spent = spent
         self._title = f"campaign {visible(loaded.campaign.name)}"
         self._notes: tuple[str, ...] = ()
+        self._paced = ""
         self._live = Live(
             get_renderable=self.picture,
             console=console,
@@ -217,12 +229,23 @@ class LiveBoard:
     def show(self, event: DialerEvent) -> None:
         """Take an event; the board redraws itself a few times a second."""
         self._tally.take(event)
-        if event.kind in _NOTABLE:
+        if event.kind is EventKind.PACED:
+            self._paced = pace_words(event.data)
+        elif event.kind in _NOTABLE:
             self._notes = (*self._notes, describe(event))[-3:]
 
     def correct(self, counts: Mapping[ContactState, int]) -> None:
         """Take the journal's counts for the last picture."""
         self._tally.correct(counts)
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the last picture where it is, and draw a new one below afterwards."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
 
     def picture(self) -> RenderableType:
         """What is shown now."""
@@ -242,8 +265,9 @@ class LiveBoard:
             for state, count in tally.shown()
         )
         notes = (Text(note, style="dim", overflow="ellipsis", no_wrap=True) for note in self._notes)
+        paced = "; ".join(filter(None, (tally.pace(), self._paced)))
         spent = [Text(text, style="dim") for text in _in_words(self._spent())]
-        return Group(bar, counts, Text(tally.pace(), style="dim"), *spent, *notes)
+        return Group(bar, counts, Text(paced, style="dim"), *spent, *notes)
 
 
 class PlainBoard:
@@ -254,6 +278,7 @@ class PlainBoard:
         self._tally = Tally(loaded)
         self._spent = spent
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._is_aside = False
         self._thread = threading.Thread(target=self._print, name="hamsa-board", daemon=True)
 
     def __enter__(self) -> Self:
@@ -268,12 +293,23 @@ class PlainBoard:
     def show(self, event: DialerEvent) -> None:
         """Take an event; what is notable is printed."""
         self._tally.take(event)
+        if event.data.get("asks"):
+            return  # the question says it
         if event.kind in _NOTABLE and self._lines.qsize() < _LINES_KEPT:
             self._lines.put(describe(event))
 
     def correct(self, counts: Mapping[ContactState, int]) -> None:
         """Take the journal's counts for the last line."""
         self._tally.correct(counts)
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Print what is notable, and no progress."""
+        self._is_aside = True
+        try:
+            yield
+        finally:
+            self._is_aside = False
 
     def _print(self) -> None:
         due = time.monotonic() + _LINES_EVERY
@@ -282,6 +318,8 @@ class PlainBoard:
                 line = self._lines.get(timeout=max(due - time.monotonic(), 0))
             except queue.Empty:
                 due, line = time.monotonic() + _LINES_EVERY, self._line()
+                if self._is_aside:
+                    continue
             if line is None:
                 return
             self._console.print(line)
@@ -322,11 +360,28 @@ def describe(event: DialerEvent) -> str:
         EventKind.PAUSED: f"paused {f'({reason})' if reason else 'by another process'}:"
         " nobody is dialed",
         EventKind.RESUMED: "goes on",
+        EventKind.PACED: pace_words(event.data),
+        EventKind.CLOCK_OFF: f"nobody is called until the clock is set: {reason}",
+        EventKind.CLOCK_RIGHT: "the clock is right again",
+        EventKind.CLOCK_UNKNOWN: f"the clock was not compared with the server's: {reason}",
         EventKind.LOOK_FAILED: f"the list of calls cannot be read; trying again: {reason}",
         EventKind.LIST_GREW: f"contacts were appended: {event.data.get('new')}",
         EventKind.LOOKED: "the list of calls can be read again",
     }
     return where + texts.get(event.kind, str(event.kind))
+
+
+def pace_words(data: Mapping[str, Any]) -> str:
+    """What a `paced` event says, in a line."""
+    if not data.get("stage"):
+        return ""
+    reason = shown(str(data["reason"]))
+    if data["stage"] == Stage.LOOK:
+        calls = ", ".join(f"{count} {state}" for state, count in sorted(data["calls"].items()))
+        until = f", not before {clock(data['until'])}" if data.get("until") else ""
+        return f"nobody more is called yet: {reason}{until} (its calls: {calls})"
+    of = "" if data["rate"] == data["cap"] else f" of {data['cap']:g}"
+    return f"pace {data['rate']:g}{of} call starts per second{f': {reason}' if reason else ''}"
 
 
 def _changed(event: DialerEvent) -> str:

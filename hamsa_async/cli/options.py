@@ -64,6 +64,10 @@ class PlanOptions:
         from_number: The caller number, as for a run.
         agent: The agent whose variables are compared with the columns; needs a key.
         rate: Call starts per second, or `none` for unpaced. [default: 1]
+        canary: How many calls are made first, before the pause of two minutes; 0: none.
+            [default: 5]
+        ramp: Whether the rate begins at one a second and doubles each minute up to --rate.
+            [default: on]
         live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
             with `--rate none`. [default: 10]
         call_length: How many seconds a call lasts on average.
@@ -76,6 +80,8 @@ class PlanOptions:
     from_number: Annotated[tuple[str, ...], Parameter(name="--from")] = ()
     agent: str | None = None
     rate: str | None = None
+    canary: int | None = None
+    ramp: Literal["on", "off"] | None = None
     live_calls: str | None = None
     call_length: float = 90.0
     price_per_minute: str | None = None
@@ -97,6 +103,10 @@ class RunOptions:
         journal: The file that remembers who was called; by default one of yours.
         concurrency: Requests in flight at the API's door, not conversations. [default: 5]
         rate: Call starts per second, or `none` for unpaced. [default: 1]
+        canary: How many calls are made first and looked at before anybody else is called; 0: none.
+            On a terminal you are asked; with --yes two clean minutes must follow. [default: 5]
+        ramp: Whether the rate begins at one a second and doubles with each clean minute up to
+            --rate, and 429s lower it. [default: on]
         live_calls: Calls that are placed and have not ended, at once; `none` for no limit, as
             with `--rate none`. [default: 10]
         retry: Who is tried again, as "no_answer: 1h, 4h"; may be repeated, and goes before the
@@ -142,6 +152,8 @@ class RunOptions:
     journal: Path | None = None
     concurrency: Annotated[int, Parameter(show_default=False)] = 5
     rate: str | None = None
+    canary: int | None = None
+    ramp: Literal["on", "off"] | None = None
     live_calls: str | None = None
     retry: tuple[str, ...] = ()
     max_attempts: int | None = None

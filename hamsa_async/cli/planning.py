@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from hamsa_async.cli.arguments import (
+    read_canary,
     read_country,
     read_from_numbers,
     read_live_calls,
     read_moment,
+    read_ramp,
     read_rate,
 )
 from hamsa_async.cli.comparing import agents_of
@@ -41,6 +43,7 @@ from hamsa_async.dialer.plan import (
     summarise,
 )
 from hamsa_async.dialer.policy import PACKS, Policy, find_pack, read_policy
+from hamsa_async.dialer.ramp import CANARY
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.report import write_lines
 from hamsa_async.dialer.run import longest_of
@@ -164,8 +167,11 @@ def _pacing(options: PlanOptions) -> Pacing:
     if options.call_length <= 0:
         raise ConfigurationError("--call-length is a number of seconds, more than 0")
     rate = read_rate(options.rate, _RATE)
+    canary, ramp = read_canary(options.canary, rate), read_ramp(options.ramp, rate)
     return Pacing(
         rate=rate,
+        canary=0 if rate is None else CANARY if canary is None else canary,
+        ramp=rate is not None and ramp is not False,
         live_calls=read_live_calls(options.live_calls, rate),
         call_length=timedelta(seconds=options.call_length),
     )

@@ -15,6 +15,7 @@ import attrs
 from hamsa_async.cli.ahead import look_ahead
 from hamsa_async.cli.arguments import (
     find_journal,
+    read_canary,
     read_concurrency,
     read_country,
     read_from_numbers,
@@ -23,6 +24,7 @@ from hamsa_async.cli.arguments import (
     read_naming,
     read_params,
     read_policies,
+    read_ramp,
     read_rate,
     read_retries,
     read_share,
@@ -31,6 +33,7 @@ from hamsa_async.cli.asking import can_ask, confirmed
 from hamsa_async.cli.board import make_board
 from hamsa_async.cli.exits import Exit, after_failure, after_run
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contracts
+from hamsa_async.cli.looking import Look
 from hamsa_async.cli.options import ListOptions, RunOptions
 from hamsa_async.cli.output import complain, counted, people, print_json, shown
 from hamsa_async.cli.serving import webhook_secrets
@@ -85,7 +88,10 @@ async def run_campaign(contacts: Path | None, options: RunOptions, reading: List
 def _check(options: RunOptions, reading: ListOptions) -> None:
     """What was typed must make sense, before anything is opened."""
     read_concurrency(options.concurrency)
-    read_live_calls(options.live_calls, read_rate(options.rate, _RATE))
+    rate = read_rate(options.rate, _RATE)
+    read_live_calls(options.live_calls, rate)
+    read_canary(options.canary, rate)
+    read_ramp(options.ramp, rate)
     read_retries(options.retry)
     read_params(options.param)
     _budget(options)
@@ -116,6 +122,8 @@ async def _run_fake(contacts: Path | None, options: RunOptions, reading: ListOpt
     # The fake and its server are a third of what there is to import, and only needed here.
     from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa  # noqa: PLC0415
 
+    if options.canary is not None or options.ramp is not None:
+        raise ConfigurationError("--fake has no canary and no ramp: leave out --canary and --ramp")
     if options.journal is not None:
         raise ConfigurationError("--fake makes its own journal: leave out --journal")
     country = read_country(reading.country)
@@ -198,6 +206,8 @@ async def _campaign(
         params=read_params(options.param) or kept.get("params") or {},
         country=country,
         rate=rate,
+        canary=read_canary(options.canary, rate),
+        ramp=read_ramp(options.ramp, rate),
         concurrency=options.concurrency,
         live_calls=read_live_calls(options.live_calls, rate),
         retries=kept.get("retries", DEFAULT_ROWS) if retries is None else retries,
@@ -252,7 +262,8 @@ class _Work:
         _tell_about_list(loaded)
         if loaded.to_dial and not self.options.yes and not await self._confirmed(loaded):
             raise CampaignError("not confirmed: nobody was called; the journal has the list")
-        watch = _Watch(self.dialer.run(loaded, wait=not self.options.no_wait), loaded)
+        ask = not self.options.yes
+        watch = _Watch(self.dialer.run(loaded, wait=not self.options.no_wait, ask=ask), loaded)
         try:
             finish = await watch.to_the_end()
         except HamsaError as error:
@@ -306,6 +317,7 @@ class _Watch:
         self._run = run
         self._loaded = loaded
         self._reading: asyncio.Task[None] | None = None
+        self._look = Look(run)
         self._signal = ""
         self.dialed = False
         """Whether any attempt was made."""
@@ -333,9 +345,11 @@ class _Watch:
 
     async def _read(self) -> None:
         with make_board(self._loaded, self._run.spent) as board:
-            async for event in self._run:
-                self.dialed = self.dialed or event.kind is EventKind.INTENDED
-                board.show(event)
+            async with self._look.on(board):
+                async for event in self._run:
+                    self.dialed = self.dialed or event.kind is EventKind.INTENDED
+                    board.show(event)
+                    self._look.take(event)
             board.correct(self._run.counts)
 
     def spent(self) -> Spent | None:

@@ -8,9 +8,9 @@ import attrs
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hamsa_async.cli.board import clock, counts_table
+from hamsa_async.cli.board import clock, counts_table, pace_words
 from hamsa_async.cli.output import shown
-from hamsa_async.dialer import ContactState, SqliteJournal
+from hamsa_async.dialer import ContactState, DialerEvent, SqliteJournal
 from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord
 from hamsa_async.dialer.journal.records import ListRecord
@@ -40,6 +40,9 @@ class Standing:
 
     lists: Sequence[ListRecord]
     """The lists that its rows are of."""
+
+    pace: DialerEvent | None
+    """What was last said of the pace of its last run."""
 
     spent: Spent | None
     """What was spent of the last run's budget, where it had one."""
@@ -86,6 +89,9 @@ class Standing:
             ],
             "asked": self.asked,
             "asked_reason": self.asked_reason,
+            "pace": None
+            if self.pace is None
+            else {"at": self.pace.at.isoformat(), **self.pace.data},
             "budget": None if self.spent is None else self.spent.budget.as_json(),
             "spent": None if self.spent is None else self.spent.as_json(),
             "others_known_since": None
@@ -99,6 +105,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
     """Look where a campaign stands."""
     following = await journal.next_due(record.id)
     last_run = await journal.last_run(record.id)
+
     budget = Budget.from_json(None if last_run is None else last_run.budget)
     return Standing(
         name=record.name,
@@ -106,6 +113,7 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
         created_at=record.created_at,
         running=await journal.is_claimed(record),
         last_run=last_run,
+        pace=await _pace_of(journal, record, last_run),
         counts=await journal.counts(record.id),
         reasons=await journal.reasons(record.id),
         outcomes=await journal.outcomes(record.id),
@@ -118,10 +126,19 @@ async def standing_of(journal: SqliteJournal, record: CampaignRecord) -> Standin
     )
 
 
+async def _pace_of(
+    journal: SqliteJournal, record: CampaignRecord, run: RunRecord | None
+) -> DialerEvent | None:
+    last = await journal.last_pace(record.id)
+    # An earlier run's pace says nothing of the last one.
+    return last if last is not None and run is not None and last.at >= run.began_at else None
+
+
 def standing_table(standing: Standing) -> RenderableType:
     """Show it to a person."""
     return Group(
         Text(f"campaign {standing.name}: {_activity(standing)}", style="bold"),
+        *_pace_line(standing),
         counts_table(standing.counts, standing.reasons, MEANINGS, standing.outcomes),
         *([] if standing.spent is None else [Text(f"spent: {standing.spent}")]),
         Text(
@@ -132,6 +149,12 @@ def standing_table(standing: Standing) -> RenderableType:
         ),
         Text(""),
     )
+
+
+def _pace_line(standing: Standing) -> list[Text]:
+    if standing.pace is None or not standing.running:
+        return []
+    return [Text(pace_words(standing.pace.data))]
 
 
 def _activity(standing: Standing) -> str:

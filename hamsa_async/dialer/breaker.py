@@ -97,7 +97,7 @@ class Breaker:
         self._live.remove(attempt_id)
         self._count(Sign.FAILED, attempt_id, bad=outcome == _FAILED)
         if outcome == _COMPLETED and duration is not None:
-            self._count(Sign.CUT_OFF, attempt_id, bad=duration <= CUT_OFF_WITHIN)
+            self._count(Sign.CUT_OFF, attempt_id, bad=_is_cut_off(outcome, duration))
 
     def _count(self, sign: Sign, attempt_id: str, *, bad: bool) -> None:
         last = self._results[sign]
@@ -107,3 +107,12 @@ class Breaker:
         many = sum(last.values())
         if self.reason is None and len(last) >= FEWEST and many >= SHARES[sign] * len(last):
             self.reason = f"breaker: {many} of the last {len(last)} {sign}"
+
+
+def went_wrong(outcome: str, duration: float | None) -> bool:
+    """Whether a call failed or was cut off; its arguments are those of `Breaker.ended`."""
+    return outcome == _FAILED or _is_cut_off(outcome, duration)
+
+
+def _is_cut_off(outcome: str, duration: float | None) -> bool:
+    return outcome == _COMPLETED and duration is not None and duration <= CUT_OFF_WITHIN

@@ -77,9 +77,9 @@ def _is_caller(number: object) -> bool:
 class Campaign:
     """A contact list's worth of calls by one agent.
 
-    `rate`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url`, `breaker` and what makes up
-    the `budget` are dials of a run: they may differ from run to run. All other settings belong to
-    the campaign, and a run with others must accept the change.
+    `rate`, `canary`, `ramp`, `concurrency`, `live_calls`, `lag`, `sweep`, `webhook_url`, `breaker`
+    and what makes up the `budget` are dials of a run: they may differ from run to run. All other
+    settings belong to the campaign, and a run with others must accept the change.
 
     Raises:
         ConfigurationError: A value cannot work.
@@ -117,6 +117,17 @@ class Campaign:
 
     rate: float | None = 1.0
     """Call starts per second, evenly spaced; `None`: unpaced."""
+
+    canary: int | None = None
+    """How many calls are made first and looked at before anybody else is called; 0: none. `None`
+    is 5, and none where the rate is unpaced or the server is on this machine. A campaign that has
+    passed its canary is not asked again, as long as agent, its texts, caller numbers and params
+    are the same."""
+
+    ramp: bool | None = None
+    """Whether the rate begins at one a second and doubles with each clean minute up to `rate`, and
+    429s lower it; see `hamsa_async.dialer.ramp`. `None`: it does, but where the rate is unpaced or
+    the server is on this machine."""
 
     concurrency: int = 5
     """Requests in flight at the API's door, not conversations."""
@@ -165,7 +176,8 @@ class Campaign:
 
     breaker: bool = True
     """Whether a run halts when too many of its last requests were refused or are in doubt, or of
-    its last calls failed or were cut off; see `hamsa_async.dialer.breaker`."""
+    its last calls failed or were cut off; see `hamsa_async.dialer.breaker`. And whether a canary
+    of which half went wrong does so, where nobody is asked."""
 
     sweep: bool = True
     """Whether the project's calls are looked at before the first dial, so that nobody is called
@@ -186,6 +198,7 @@ class Campaign:
         if self.rate is not None and not (math.isfinite(self.rate) and self.rate > 0):
             msg = "rate must be more than 0 call starts per second, or None for unpaced"
             raise ConfigurationError(msg)
+        self._check_ramp()
         if self.webhook_url is not None:
             check_url(self.webhook_url, what="webhook_url")
         for name in ("concurrency", "live_calls", "max_attempts"):
@@ -235,6 +248,15 @@ class Campaign:
     def caller_of(self, phone_number: str) -> str | None:
         """The caller number that this person sees, unless their row has one of its own."""
         return caller_for(phone_number, self.callers)
+
+    def _check_ramp(self) -> None:
+        canary = self.canary
+        if canary is not None and (
+            not isinstance(canary, int) or isinstance(canary, bool) or canary < 0
+        ):
+            raise ConfigurationError("canary must be a whole number, 0 or more")
+        if self.rate is None and (canary or self.ramp):
+            raise ConfigurationError("a canary and a ramp need a rate: unpaced there are none")
 
     def _check_params(self) -> None:
         if REFERENCE in self.params:

@@ -1,5 +1,6 @@
 """`Dialer`: campaigns over a journal, through a client. The command is a thin caller of it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -7,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+
+import attrs
 
 from hamsa_async._masking import mask_text
 from hamsa_async.dialer.acceptance import check_caller, check_contracts, check_usable
@@ -16,9 +19,10 @@ from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.api import Api, CallSecrets
 from hamsa_async.dialer.appending import Appended, append_list, name_of
 from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
+from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch, SteadyClock
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
-from hamsa_async.dialer.events import DialerEvent
+from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
@@ -31,6 +35,7 @@ from hamsa_async.dialer.observer import (
     Observer,
 )
 from hamsa_async.dialer.others import look_for_others
+from hamsa_async.dialer.ramp import MINUTE, Beginning, Ramp
 from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
@@ -54,6 +59,15 @@ _LOOKED_AT: Final = 200  # contacts whose params are compared with the agent, on
 _RULED_BY: Final = ("policy ", "from_number ")  # settings, in the words of a change
 
 
+@attrs.frozen(kw_only=True)
+class _Guard:
+    """What keeps one run from calling too many at first, too fast, or by a wrong clock."""
+
+    ramp: Ramp | None
+    mark: str | None
+    clocks: ClockWatch | None
+
+
 class Dialer:
     """Runs campaigns: nobody is rung twice, nobody is lost, doubt is said.
 
@@ -75,6 +89,11 @@ class Dialer:
             where the server is on this machine.
         agents_every: How often the agents' texts are read during a run. By default every five
             minutes, and every five seconds where the server is on this machine.
+        clean_minute: How long a minute of the ramp is.
+        compare_clocks: Whether this machine's clock is held against the server's: more than two
+            minutes off, nobody is called. By default where the server is not on this machine,
+            whose clock is the same.
+        compare_every: How often, during a run.
         webhook_secrets: What the secrets of calls' webhooks are made from, for campaigns with a
             `webhook_url`; a `Secrets` with a master secret.
         create: Whether to make a journal that is not there.
@@ -90,16 +109,22 @@ class Dialer:
         look_every: timedelta | None = None,
         settle_every: timedelta | None = None,
         agents_every: timedelta | None = None,
+        clean_minute: timedelta = timedelta(seconds=MINUTE),
+        compare_clocks: bool | None = None,
+        compare_every: timedelta = COMPARE_EVERY,
         webhook_secrets: CallSecrets | None = None,
         create: bool = True,
     ) -> None:
         self._client = client
         self._given = journal
-        self._clock = clock
+        self._clock = SteadyClock(clock)
         self._probe_every = probe_every
         self._look_every = look_every
         self._settle_every = settle_every
         self._agents_every = agents_every
+        self._clean_minute = clean_minute
+        self._compare_clocks = compare_clocks
+        self._compare_every = compare_every
         self._webhook_secrets = webhook_secrets
         self._create = create
         self._opened: Journal | None = None
@@ -258,6 +283,7 @@ class Dialer:
         accept_changes: bool = False,
         max_invalid: float = 0.5,
         wait: bool = True,
+        ask: bool = False,
     ) -> Run:
         """Dial a campaign's contacts, each once; give the events as they become durable.
 
@@ -269,6 +295,9 @@ class Dialer:
             max_invalid: See `load`.
             wait: Wait for contacts that are due later, and for the ends of placed calls. `False`
                 ends the run with `Ending.NOTHING_NOW`, as it does where no waiting would help.
+            ask: After the canary wait until `Run.go_on` is called, however its calls went, rather
+                than for clean minutes. An event of the kind `paced`, with `asks` in its data,
+                says when.
 
         Returns:
             An async iterator; the run begins with its first step. See `Run` for leaving it
@@ -286,7 +315,7 @@ class Dialer:
         async def start(run: Run) -> None:
             if isinstance(campaign, Loaded):
                 with self._occupied(campaign.campaign.name):
-                    await self._dial(run, campaign, wait=wait)
+                    await self._dial(run, campaign, wait=wait, ask=ask)
                 return
             with self._occupied(campaign.name):
                 loaded = await self._load(
@@ -294,7 +323,7 @@ class Dialer:
                 )
                 for event in loaded.events:
                     run.tell(event)
-                await self._dial(run, loaded, wait=wait)
+                await self._dial(run, loaded, wait=wait, ask=ask)
 
         run = Run(start, grace_period=self._client.config.grace_period)
         self._runs.append(run)
@@ -415,6 +444,7 @@ class Dialer:
                 contract=check.result(),
                 named=check.named(),
                 agents=check.agents,
+                beginning=await self._beginning(campaign, record, agent),
                 accepted=tuple(changes),
                 events=(*events, *taken),
             )
@@ -530,11 +560,20 @@ class Dialer:
 
     # -- dialing
 
-    async def _dial(self, run: Run, loaded: Loaded, *, wait: bool) -> None:
+    async def _dial(self, run: Run, loaded: Loaded, *, wait: bool, ask: bool) -> None:
         run.loaded = loaded
         journal, campaign = self.journal, loaded.record.id
         await self._claim(loaded.record)
-        runner = self._runner(run, loaded, wait=wait)
+        # Asked anew: a run of what was loaded may have passed its canary meanwhile.
+        beginning = await self._beginning(loaded.campaign, loaded.record, loaded.agent)
+        guard = _Guard(
+            ramp=self._ramp(loaded, beginning, ask=ask),
+            mark=beginning.mark if beginning.passed or beginning.canary else None,
+            clocks=self._clocks(run, loaded),
+        )
+        if guard.clocks is not None:
+            await guard.clocks.begin()
+        runner = self._runner(run, loaded, guard, wait=wait)
         await journal.ask(campaign, None)  # to run it is to let it go on
         run_id, event = await journal.begin_run(
             campaign, budget=loaded.campaign.budget.as_json(), longest=loaded.longest
@@ -546,7 +585,7 @@ class Dialer:
             ended = await self._end_run(run_id, campaign, runner, finish)
             if ended is not None:
                 break
-            runner = self._runner(run, loaded, wait=wait, appended=runner.appended)
+            runner = self._runner(run, loaded, guard, wait=wait, appended=runner.appended)
             sweep = False
         run.finish = finish
         run.counts = await journal.counts(campaign)
@@ -592,7 +631,13 @@ class Dialer:
         )
 
     def _runner(
-        self, run: Run, loaded: Loaded, *, wait: bool, appended: int | None = None
+        self,
+        run: Run,
+        loaded: Loaded,
+        guard: "_Guard",
+        *,
+        wait: bool,
+        appended: int | None = None,
     ) -> Runner:
         journal, campaign = self.journal, loaded.record.id
         observer, reconciler = self._observer(run, loaded), self._reconciler(run, loaded)
@@ -614,6 +659,48 @@ class Dialer:
             appended=appended,
             clock=self._clock,
             probe_every=self._probe_every,
+            ramp=guard.ramp,
+            mark=guard.mark,
+            clocks=guard.clocks,
+        )
+
+    async def _beginning(
+        self, campaign: Campaign, record: CampaignRecord, agent: AgentDetails
+    ) -> Beginning:
+        last = await self.journal.last_pace(record.id)
+        return Beginning.of(
+            campaign,
+            agent,
+            passed=None if last is None else last.data.get("passed"),
+            near=self._client.config.is_loopback,
+        )
+
+    def _clocks(self, run: Run, loaded: Loaded) -> ClockWatch | None:
+        near = self._client.config.is_loopback
+        if self._compare_clocks is False or (self._compare_clocks is None and near):
+            return None
+
+        async def note(kind: EventKind, data: Mapping[str, Any]) -> None:
+            run.tell(await self.journal.note(loaded.record.id, kind, data))
+
+        return ClockWatch(
+            self._client.conversations, clock=self._clock, note=note, every=self._compare_every
+        )
+
+    def _ramp(self, loaded: Loaded, beginning: Beginning, *, ask: bool) -> Ramp | None:
+        """How fast the run may be, where that is not its rate from the start."""
+        campaign = loaded.campaign
+        if campaign.rate is None or not (beginning.canary or beginning.climbs):
+            return None
+        return Ramp(
+            now=asyncio.get_running_loop().time(),
+            cap=campaign.rate,
+            canary=beginning.canary,
+            climbs=beginning.climbs,
+            asks=ask,
+            halts=campaign.breaker,
+            minute=self._clean_minute.total_seconds(),
+            why="the canary was passed before" if beginning.passed else "there is no canary",
         )
 
     def _secrets_for(self, campaign: Campaign) -> CallSecrets | None:

@@ -28,6 +28,15 @@ class EventKind(enum.StrEnum):
     AGENT_CHANGED = "agent_changed"
     """An agent's text is another one than before; `data` names the variables that came and
     went, and those that no column gives, for which the campaign is paused."""
+    CLOCK_OFF = "clock_off"
+    """This machine's clock is not the server's: nobody is called until it is set right.
+    `data["reason"]` says by how much it is off."""
+    CLOCK_RIGHT = "clock_right"
+    CLOCK_UNKNOWN = "clock_unknown"
+    """The server's clock could not be read, or it does not say what time it is."""
+    PACED = "paced"
+    """The pace is another, or for another reason; `data` has `stage`, `rate`, `cap`, `reason`, and
+    `calls` where the canary's are looked at. See `hamsa_async.dialer.ramp`."""
     HOST_UNREACHABLE = "host_unreachable"
     """Several requests in a row could not be sent; only a probe is, now and then."""
     HOST_REACHABLE = "host_reachable"

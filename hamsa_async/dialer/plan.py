@@ -18,6 +18,7 @@ from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.machine import ContactState
 from hamsa_async.dialer.persons import person_of
 from hamsa_async.dialer.policy import History, Person, Policy, Refusal
+from hamsa_async.dialer.ramp import Ramp, after_call
 from hamsa_async.dialer.zones import Zones
 
 _CALLABLE: Final = frozenset({"pending", "deferred"})
@@ -63,19 +64,39 @@ class Pacing:
         rate: Call starts per second; `None`: all at once.
         live_calls: The most calls that are placed and not ended; `None`: no cap.
         call_length: How long a call lasts on average.
+        canary: How many calls come first, before a pause of clean minutes.
+        ramp: Whether the rate climbs to `rate`, as it does where all minutes are clean.
     """
 
     rate: float | None = 1.0
     live_calls: int | None = None
     call_length: timedelta = timedelta(seconds=90)
+    canary: int = 0
+    ramp: bool = False
 
     @property
     def interval(self) -> timedelta:
-        """The time between two starts."""
+        """The time between two starts, once the rate is what it may be."""
         by_rate = timedelta() if self.rate is None else timedelta(seconds=1 / self.rate)
-        if self.live_calls is None:
-            return by_rate
-        return max(by_rate, self.call_length / self.live_calls)
+        return max(by_rate, self._by_live_calls)
+
+    @property
+    def _by_live_calls(self) -> timedelta:
+        return timedelta() if self.live_calls is None else self.call_length / self.live_calls
+
+    def begin(self, at: datetime) -> Callable[[datetime], datetime]:
+        """Begin to start calls; gives what says, after each start, when the next may be."""
+        if self.rate is None or not (self.canary or self.ramp):
+            return lambda start: start + self.interval
+        ramp = Ramp(now=0.0, cap=self.rate, canary=self.canary, climbs=self.ramp)
+        least = self._by_live_calls
+
+        def following(start: datetime) -> datetime:
+            ramp.tick((start - at).total_seconds())
+            wait = after_call(ramp, (start - at).total_seconds())
+            return start + max(timedelta(seconds=wait), least)
+
+        return following
 
 
 def plan(
@@ -113,7 +134,7 @@ def plan(
                 reason=row.reason,
                 detail=row.detail,
             )
-    for planned in _dialed(waiting, policy, at.astimezone(UTC), pacing.interval):
+    for planned in _dialed(waiting, policy, at.astimezone(UTC), pacing):
         found[planned.row] = planned
     return [found[row] for row in sorted(found)]
 
@@ -179,10 +200,11 @@ def _waiting(
 
 
 def _dialed(
-    waiting: list[_Waiting], policy: Policy, at: datetime, interval: timedelta
+    waiting: list[_Waiting], policy: Policy, at: datetime, pacing: Pacing
 ) -> Iterator[Planned]:
     """By priority; in one, those pending in the list's order, then those due, by that moment."""
     now, end, turn = at, at + _LONGEST, 0
+    following = pacing.begin(at)
     reasons: dict[int, tuple[str, str]] = {}
     turns = _Turns()
     for each in waiting:
@@ -197,7 +219,7 @@ def _dialed(
         if judgement.allowed:
             turn += 1
             yield _planned(each, now, turn, reasons.get(each.row))
-            now += interval
+            now = following(now)
             continue
         refusal = judgement.reason
         assert refusal is not None

@@ -17,6 +17,7 @@ from hamsa_async.dialer.contract import Contract
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.records import CampaignRecord
 from hamsa_async.dialer.machine import DIALABLE, LONGEST_CALL, ContactState
+from hamsa_async.dialer.ramp import Beginning
 from hamsa_async.dialer.runner import Finish, Runner
 from hamsa_async.errors import DialerError
 from hamsa_async.models import AgentDetails, Project
@@ -49,6 +50,8 @@ class Loaded:
     """The same for each agent that rows name in the place of the campaign's."""
     agents: Mapping[str, AgentDetails] = attrs.field(factory=dict, repr=False)
     """The agents that were read, by id."""
+    beginning: Beginning
+    """How its next run begins: with a canary or none, and climbing or not."""
     accepted: tuple[str, ...] = ()
     """The changes against the journal that were accepted, in words."""
     events: tuple[DialerEvent, ...] = attrs.field(default=(), repr=False)
@@ -107,6 +110,15 @@ class Run(AsyncIterator[DialerEvent]):
     def spent(self) -> Spent | None:
         """What the campaign has spent by now; `None` before it dials."""
         return None if self._runner is None else self._runner.spent()
+
+    def go_on(self) -> None:
+        """Call the others: the canary's calls were looked at, and are as they should be.
+
+        It ends the pause after them, also one that clean minutes would end; at any other time it
+        does nothing.
+        """
+        if self._runner is not None:
+            self._runner.go_on()
 
     async def aclose(self) -> None:
         """Stop, and give what is in flight the client's `grace_period` to settle.

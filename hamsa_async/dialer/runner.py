@@ -26,6 +26,7 @@ from hamsa_async.dialer.api import VoiceAgentsApi
 from hamsa_async.dialer.breaker import Breaker
 from hamsa_async.dialer.budget import Refusal, Spending, Spent
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
+from hamsa_async.dialer.clock_watch import ClockWatch
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
 from hamsa_async.dialer.inbox import Inbox
@@ -42,6 +43,8 @@ from hamsa_async.dialer.machine import (
     happening_after,
 )
 from hamsa_async.dialer.observer import LEEWAY, Observer
+from hamsa_async.dialer.pacer import Pacer
+from hamsa_async.dialer.ramp import Ramp
 from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.spending import recount
@@ -173,6 +176,9 @@ class Runner:
         appended: How many contacts were appended to the campaign, as far as its run has heard.
         clock: What time it is (aware).
         probe_every: How often an unreachable host is tried.
+        ramp: How fast it may be, where that is not the campaign's rate from the start.
+        mark: See `Pacer`.
+        clocks: Says whether the clock may be trusted, where there is a doubt.
     """
 
     def __init__(
@@ -194,6 +200,9 @@ class Runner:
         appended: int | None = None,
         clock: Callable[[], datetime],
         probe_every: timedelta = PROBE_EVERY,
+        ramp: Ramp | None = None,
+        mark: str | None = None,
+        clocks: ClockWatch | None = None,
     ) -> None:
         self._journal = journal
         self._id = campaign_id
@@ -218,7 +227,13 @@ class Runner:
         self._appended = appended
         self._grew = False
         self._spending = Spending(campaign.budget)
+        self._clocks = clocks
         self._breaker = Breaker()
+        self._pacer: Pacer | None = None
+        if ramp is not None and self._pace is not None:
+            self._pacer = Pacer(ramp, self._pace, mark=mark, note=self._note, clock=clock)
+            self._pacer.changed = self._settled.set
+            self._pacer.over = self._halt
         observer.changed = reconciler.changed = self._settled.set
         observer.ended = self._ended
         reconciler.found = self._found
@@ -244,6 +259,11 @@ class Runner:
         """Dial nobody more; what is in flight settles. The run ends as interrupted."""
         self._end(Finish(ending=Ending.INTERRUPTED, reason=reason))
 
+    def go_on(self) -> None:
+        """Somebody has looked at the canary's calls; see `Run.go_on`."""
+        if self._pacer is not None:
+            self._pacer.go_on()
+
     async def run(self) -> Finish:
         """Dial.
 
@@ -259,6 +279,7 @@ class Runner:
         await self._recount()
         if self._appended is None:
             self._appended = await self._journal.appended(self._id)
+        await self._tell_pace()
         async with contextlib.aclosing(self._source):
             watching = [asyncio.create_task(self._beside(watch)) for watch in self._watches()]
             try:
@@ -270,7 +291,12 @@ class Runner:
         for each in watching:
             if not each.cancelled():
                 each.result()
+        await self._tell_pace()
         return self._finish or Finish(ending=Ending.DONE)
+
+    async def _tell_pace(self) -> None:
+        if self._pacer is not None:
+            await self._pacer.tell()
 
     def _watches(self) -> Iterator[Callable[[], Awaitable[None]]]:
         yield self._observer.watch
@@ -280,6 +306,10 @@ class Runner:
             yield self._inbox.watch
         if self._agents is not None:
             yield self._agents.watch
+        if self._pacer is not None:
+            yield self._pacer.watch
+        if self._clocks is not None:
+            yield self._clocks.watch
 
     async def _listen(self) -> None:
         """Hear what is asked from outside: no intent is written since it was."""
@@ -332,15 +362,22 @@ class Runner:
     def _found(self, attempt_id: str) -> None:
         self._observer.placed(attempt_id)
         self._breaker.found(attempt_id)
+        if self._pacer is not None:
+            self._pacer.found(attempt_id)
 
     def _ended(self, attempt_id: str, end: CallEnd) -> None:
         self._spending.ended(attempt_id, end.outcome, end.cost, end.duration)
         self._breaker.ended(attempt_id, end.outcome, end.duration)
         self._heed_breaker()
+        if self._pacer is not None:
+            self._pacer.ended(attempt_id, end)
 
     def _heed_breaker(self) -> None:
         if self._campaign.breaker and self._breaker.reason is not None:
-            self._end(Finish(ending=Ending.HALTED, reason=self._breaker.reason))
+            self._halt(self._breaker.reason)
+
+    def _halt(self, reason: str) -> None:
+        self._end(Finish(ending=Ending.HALTED, reason=reason))
 
     def _dial_no_more(self) -> None:
         """Take no further contact, and send those home who wait for their turn.
@@ -376,6 +413,9 @@ class Runner:
             batch = await self._batch(place)
             for candidate in batch.candidates:
                 await self._ready()
+                await self._until_looked_at()
+                if self._clocks is not None:
+                    await self._clocks.until_right()
                 await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
@@ -498,6 +538,11 @@ class Runner:
         self._settled.clear()
         await self._settled.wait()
 
+    async def _until_looked_at(self) -> None:
+        """Begin no more calls than the canary's, until those were looked at."""
+        while self._pacer is not None and not self._pacer.has_room(len(self._in_hand)):
+            await self._until_settled()
+
     async def _until_room(self) -> None:
         """Keep to the number of calls that may be live at once."""
         most = self._campaign.live_calls
@@ -619,6 +664,7 @@ class Runner:
     async def _look_first(self, dial: _Dial) -> None:
         """See that a contact that a rule seems to hold does not use up a turn at the door."""
         candidate, judge = dial.candidate, self._judge
+        self._refuse_clock()
         if candidate.suspect or (
             judge is not None and self._rules.may_hold(candidate, self._clock())
         ):
@@ -630,16 +676,27 @@ class Runner:
         """Write the intent down: the last thing before the request leaves."""
         if self._is_over or (self._host.unreachable and not dial.is_probe):
             raise _HeldBackError(None)
+        self._refuse_clock()
         dial.step = _Step.INTENDING
         answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
+        self._tell(answer)
+        if self._clocks is not None and not self._clocks.may_trust():
+            # It jumped while the rules were judged: a machine that slept, say.
+            raise _HeldBackError(
+                await self._journal.take_back(self._id, dial.candidate, dial.attempt_id)
+            )
         dial.step = _Step.INTENDED
         dial.intended_at = answer.at
-        self._tell(answer)
         if dial.is_probe:
             self._host.probing()
+
+    def _refuse_clock(self) -> None:
+        """Judge nobody by a clock that is not known to be right."""
+        if self._clocks is not None and not self._clocks.may_trust():
+            raise _HeldBackError(None)
 
     async def _leave(self, dial: _Dial) -> None:
         """Cancelled: write down what is proven, so that nobody has to find it out later."""
@@ -703,6 +760,8 @@ class Runner:
         if end.happening is not Happening.RETURNED:  # that was for no reason of the call's
             self._breaker.settled(dial.attempt_id, end.state, again=dial.candidate.again)
             self._heed_breaker()
+        if self._pacer is not None:
+            self._pacer.settled(dial.attempt_id, end, again=dial.candidate.again)
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)

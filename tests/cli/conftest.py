@@ -237,12 +237,13 @@ class Campaigns:
     journal: Path
     breaker: str = "off"
     """Calls that are over at once look as if they were cut off."""
+    rate: str = "none"
 
     def args(self, *more: object, name: str = "eid") -> tuple[object, ...]:
         """The arguments of a run that rings everybody at once."""
         return (
             *("campaign", "run", *more, "--name", name, "--journal", self.journal),
-            *("--agent", FAKE_AGENT_ID, "--policy", "none", "--rate", "none", "--yes"),
+            *("--agent", FAKE_AGENT_ID, "--policy", "none", "--rate", self.rate, "--yes"),
             *("--lag", "1", "--breaker", self.breaker),
         )
 

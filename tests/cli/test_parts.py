@@ -241,7 +241,7 @@ async def test_csv_is_no_spreadsheet_formula() -> None:
     target = io.StringIO()
     assert await write_csv(_rows("=cmd", "@x", "\tx", "\rx", "+1", "a,b\n"), target) == 6
     first = target.getvalue().splitlines()[1]
-    assert first.startswith("1,'=cmd,+971501234567,placed,")
+    assert first.startswith("1,1,'=cmd,+971501234567,placed,")
     assert ",'-x," in first
     assert "'\rx" in target.getvalue()
 

@@ -1,6 +1,7 @@
 """`campaign check` and `campaign plan`: a list before anybody is called, without a key."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_plan_for_people(command: Any, contacts: Any) -> None:
     path = contacts([f"+97150{1_000_000 + at}" for at in range(5000)])
     done = command(
         *("campaign", "plan", path, *PACK, *FROM, "--call-length", "60"),
-        *("--live-calls", "none", "--price-per-minute", "0.25"),
+        *("--live-calls", "none", "--price-per-minute", "0.25", "--canary", "0"),
         *("--at", "2026-12-01T16:58:00+04:00"),
     ).ends(0)
     assert "5000 of 5000 rows" in done.out
@@ -88,6 +89,28 @@ def test_plan_for_people(command: Any, contacts: Any) -> None:
     assert "2026-12-02 09:00 " in done.out
     assert "Asia/Dubai" in done.out
     assert "Read in the ministry's and law firms' summaries" in done.err
+
+
+def test_plan_counts_the_canary(command: Any, contacts: Any) -> None:
+    """Five calls, two minutes for a look, and a rate that climbs; or not, as for a run."""
+    path = contacts([f"+97150{1_000_000 + at}" for at in range(200)])
+    begin = datetime.fromisoformat("2026-12-01T10:00:00+04:00")
+
+    def seconds(*more: str) -> list[float]:
+        done = command(
+            *("campaign", "plan", path, *PACK, *FROM, "--at", begin.isoformat(), "--json"),
+            *("--rate", "4", "--live-calls", "none", *more),
+        ).ends(0)
+        starts = (json.loads(line)["first_call_at"] for line in done.out.splitlines())
+        return [(datetime.fromisoformat(each) - begin).total_seconds() for each in starts]
+
+    usual = seconds()
+    assert usual[:7] == [0, 1, 2, 3, 4, 124, 125]
+    # A clean minute later it is two a second, and after another one four.
+    assert usual[60:70] == [*(179.0 + at for at in range(6)), 184.5, 185.0, 185.5, 186.0]
+    assert usual[199] - usual[195] == 1.0
+    assert seconds("--canary", "0", "--ramp", "off")[:3] == [0, 0.25, 0.5]
+    assert seconds("--ramp", "off", "--canary", "2")[:4] == [0, 0.25, 120.25, 120.5]
 
 
 def test_several_packs_and_one_of_ones_own(command: Any, contacts: Any, tmp_path: Path) -> None:

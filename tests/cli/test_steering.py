@@ -5,6 +5,7 @@ import signal
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 
 SECRET = {"HAMSA_WEBHOOK_SECRET": "s" * 40}
@@ -152,3 +153,54 @@ def test_a_breaker(dial: Any, contacts: Any) -> None:
     dial.breaker = "off"
     dial.resume().ends(3)
     assert dial.counts().keys() == {"refused"}
+
+
+def test_the_pace_seen_from_another_process(dial: Any, contacts: Any, tools: Any) -> None:
+    """`status` says why it is what it is; pause, resume and stop are heard while it waits."""
+    dial = attrs.evolve(dial, rate="40")
+    run = dial.start(contacts(9), "--canary", "2", "--json")
+    assert any("nobody more is called yet" in line for line in iter(run.stderr.readline, ""))
+    status = dial.command("campaign", "status", "eid", "--journal", dial.journal).ends(0)
+    assert "nobody more is called yet: 2 clean minutes after the canary, not before" in status.out
+    pace = dial.status()["pace"]
+    assert (pace["rate"], pace["cap"], sum(pace["calls"].values())) == (40.0, 40.0, 2)
+    for what in ("pause", "resume"):
+        dial.command("campaign", what, "eid", "--journal", dial.journal).ends(0)
+    assert run.poll() is None
+    dial.command("campaign", "stop", "eid", "--journal", dial.journal).ends(0)
+    done = tools.finished(run).ends(130)
+    assert done.document["pace"]["stage"] == "look"
+    assert len(dial.server.rings()) == 2
+    # A run without a canary says nothing of an earlier one's.
+    dial.resume().ends(0)
+    assert dial.status()["pace"] is None
+    assert len(dial.server.rings()) == 9
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_the_canary_is_looked_at(
+    dial: Any, contacts: Any, tools: Any, number: int
+) -> None:
+    """At once."""
+    dial = attrs.evolve(dial, rate="40")
+    run = dial.start(contacts(9), "--canary", "2")
+    assert any("nobody more is called yet" in line for line in iter(run.stderr.readline, ""))
+    run.send_signal(number)
+    tools.finished(run).ends(130)
+    assert len(dial.server.rings()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--rate", "none", "--canary", "1"), "--canary needs a rate"),
+        (("--rate", "none", "--ramp", "on"), "--ramp needs a rate"),
+        (("--canary", "-1"), "--canary must be 0 or more"),
+        (("--fake", "--canary", "1"), "--fake has no canary"),
+    ],
+)
+def test_canaries_that_cannot_be(
+    nobody: Any, contacts: Any, options: tuple[str, ...], words: str
+) -> None:
+    args = ("campaign", "run", contacts(1), "--agent", "x", "--policy", "none", "--name", "x")
+    assert words in nobody.command(*args, "--yes", *options).ends(2).complaint

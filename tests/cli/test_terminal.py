@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import attrs
 import pytest
 
 from hamsa_async.testing import FAKE_AGENT_ID
@@ -19,9 +20,9 @@ def plain(text: str) -> str:
 def ask(dial: Any, terminal: Any) -> Any:
     """Run a campaign that asks first."""
 
-    def run(*more: object, **size: int) -> Any:
-        args = [each for each in dial.args(*more) if each != "--yes"]
-        return terminal(dial.command, *args, **size)
+    def run(*more: object, rate: str = "none", command: Any = None, **size: int) -> Any:
+        args = [each for each in attrs.evolve(dial, rate=rate).args(*more) if each != "--yes"]
+        return terminal(command or dial.command, *args, **size)
 
     return run
 
@@ -177,3 +178,70 @@ def test_summary_fits(dial: Any, contacts: Any, terminal: Any, columns: int) -> 
     header = next(line for line in plain(text).splitlines() if "phone_number" in line)
     assert header.split()[:2] == ["row", "contact_id"]
     assert ("call_id" in header) is (columns >= 130)
+
+
+@pytest.fixture
+def canary(dial: Any, ask: Any) -> Any:
+    """Run a campaign with a canary of three on a terminal, as far as its question."""
+
+    def run(contacts: Any, **more: Any) -> Any:
+        shown = ask(contacts, "--canary", "3", "--ramp", "off", rate="50", **more)
+        shown.expect("[y/N]")
+        shown.type("y\n")
+        shown.expect("Go on? [y/n, Enter looks again] ")
+        return shown
+
+    return run
+
+
+def test_the_canary_is_looked_at(dial: Any, contacts: Any, canary: Any, tools: Any) -> None:
+    """Nobody else is called until somebody says so; Enter shows the calls as they are by then."""
+    shown = canary(contacts(12))
+    assert len(dial.server.rings()) == 3
+    tools.until(lambda: dial.counts().get("done") == 3, shown.process)
+    shown.type("\n")
+    table = plain(shown.expect("Go on? [y/n, Enter looks again] "))
+    assert re.search(r"row +state +outcome", table)
+    assert len(re.findall(r"^ +[123] +done +completed", table, re.MULTILINE)) == 3
+    status = dial.status()
+    assert status["pace"]["stage"] == "look"
+    assert status["pace"]["asks"] is True
+    assert len(dial.server.rings()) == 3
+    shown.type("y\n")
+    code, text = shown.to_the_end()
+    assert code == 0
+    assert "12/12" in plain(text)
+    assert len(dial.server.rings()) == 12
+    assert dial.status()["pace"]["reason"] == "the canary was passed, as somebody said"
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\x04", "لا\n"])
+def test_the_canary_is_not_liked(dial: Any, contacts: Any, canary: Any, answer: str) -> None:
+    """No, or Ctrl-D: the others stay as they are, for a run that goes on."""
+    shown = canary(contacts(8))
+    shown.type(answer)
+    code, text = shown.to_the_end()
+    assert code == 130
+    assert "interrupted (no, after the canary)" in plain(text)
+    assert "Traceback" not in text
+    assert len(dial.server.rings()) == 3
+    dial.resume().ends(0)
+    assert len(dial.server.rings()) == 8
+
+
+def test_ctrl_c_at_the_canary(dial: Any, contacts: Any, canary: Any) -> None:
+    """One is enough."""
+    shown = canary(contacts(8))
+    shown.type("\x03")
+    code, text = shown.to_the_end()
+    assert code == 130
+    assert "Traceback" not in text
+    assert len(dial.server.rings()) == 3
+
+
+def test_the_canary_on_a_dumb_terminal(dial: Any, contacts: Any, canary: Any) -> None:
+    """The same question below plain lines; another process can end it."""
+    shown = canary(contacts(8), command=dial.command.with_env(TERM="dumb"))
+    dial.command("campaign", "stop", "eid", "--journal", dial.journal).ends(0)
+    assert shown.to_the_end()[0] == 130
+    assert len(dial.server.rings()) == 3

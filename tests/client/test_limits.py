@@ -224,6 +224,32 @@ def test_a_pace_spaces_starts_evenly_and_never_bunches() -> None:
     jump(main())
 
 
+def test_a_pace_that_is_changed() -> None:
+    """From the last start on, also for those who wait; nobody is lost, and no timer is left."""
+
+    async def main() -> None:
+        pace, starts = Pace(1), list[float]()
+
+        async def start(ticket: int) -> None:
+            await pace.wait(ticket)
+            starts.append(here().time() - begin)
+
+        begin = here().time()
+        waiting = asyncio.gather(*(start(ticket) for ticket in range(6)))
+        await asyncio.sleep(1.25)
+        pace.change(4)
+        await asyncio.sleep(0.3)
+        pace.change(0.5)
+        await waiting
+        assert starts == pytest.approx([0, 1, 1.25, 1.5, 3.5, 5.5])
+        assert here().timers == 0
+        pace.change(10)
+        await pace.wait()
+        assert here().time() - begin == pytest.approx(5.6)
+
+    jump(main())
+
+
 def test_a_moment_that_is_not_used_is_the_next_ones() -> None:
     """By cancelling before and in the turn of the moment, and by passing it on."""
 

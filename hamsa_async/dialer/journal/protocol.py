@@ -401,6 +401,9 @@ class Journal(Protocol):
     def events(self, *, after: int) -> AsyncIterator[DialerEvent]:
         """Every event past a number, in order, up to the newest."""
 
+    async def last_pace(self, campaign: int) -> DialerEvent | None:
+        """The last thing that was said of a campaign's pace."""
+
     async def back_up(self, target: Path) -> None:
         """Copy the journal, in use or not, to a new file.
 

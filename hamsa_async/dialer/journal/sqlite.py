@@ -133,6 +133,12 @@ _EVENTS: Final = (
     " WHERE e.number > ? ORDER BY e.number LIMIT ?"
 )
 
+_LAST_PACE: Final = (
+    "SELECT e.number, e.at, e.kind, p.name, NULL, NULL, NULL, e.data FROM events AS e"
+    " JOIN campaigns AS p ON p.id = e.campaign"
+    f" WHERE e.campaign = ? AND e.kind = '{EventKind.PACED}' ORDER BY e.number DESC LIMIT 1"
+)
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -751,6 +757,10 @@ class SqliteJournal:
             if len(found) < _PAGE:
                 return
             after = found[-1][0]
+
+    async def last_pace(self, campaign: int) -> DialerEvent | None:
+        found = await self._one(_LAST_PACE, campaign)
+        return None if found is None else _dialer_event(found)
 
     async def back_up(self, target: Path) -> None:
         def copy() -> None:

@@ -439,3 +439,16 @@ async def test_whoever_was_forgotten_is_appended_as_nobody(appends: Appends) -> 
         ("skipped", None, None),
     ]
     assert not {A, C} & {row.phone_number for row in found}
+
+
+async def test_whoever_is_forgotten_during_an_append(appends: Appends) -> None:
+    """Somebody who is forgotten after the list was looked at is not written down either."""
+    async with appends.journal.appending(appends.campaign) as stage:
+        await stage.add(rows(C, D))
+        await stage.look()
+        await appends.journal.suppressions.add([E])
+        await appends.journal.erasure.forget(C)
+        assert (await stage.take_over(None)).data["new"] == 2
+    found = [row async for row in appends.journal.rows(appends.campaign)]
+    assert C not in {row.phone_number for row in found}
+    assert [row.state for row in found] == ["pending", "pending", "skipped", "pending"]
