@@ -31,7 +31,7 @@ READS = {
     *("campaign", "campaigns", "staged", "without_from_number", "is_claimed", "last_run"),
     *("pending", "due", "next_due", "history", "contact", "open_calls", "waiting_events"),
     *("asked", "looked", "doubts", "bound_calls", "later_calls", "attempts", "owner_of"),
-    *("lists", "appended", "asked_reason"),
+    *("lists", "appended", "asked_reason", "last_pace"),
     *("calls_made", "counts", "outcomes", "reasons", "rows", "events", "problems"),
 }
 BESIDE = {
