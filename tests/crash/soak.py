@@ -64,8 +64,10 @@ class Soak:
                 *("--concurrency", self.concurrency),
             )
             for nth in range(self.kills):
-                self._kill_one(processes, server, args, nth + 1)
-            last = processes.ask(*args)
+                while not self._kill_one(processes, server, args, nth + 1):
+                    pass
+            while (last := processes.ask(*args)).code == 2:
+                self._tell("a run did not start: what it must read first could not be read")
             self._tell(f"the last run ended with {last.code}")
             reconciled = processes.ask(
                 *("campaign", "reconcile", NAME, "--journal", self.journal, "--lag", 1, "--json")
@@ -99,8 +101,12 @@ class Soak:
 
     def _kill_one(
         self, processes: rig.Rig, server: rig.Server, args: tuple[object, ...], nth: int
-    ) -> None:
-        """Run, and kill at a random moment: while it starts, or after so many more rings."""
+    ) -> bool:
+        """Run, and kill at a random moment: while it starts, or after so many more rings.
+
+        Gives whether it was killed: it may have ended by itself, where what a run must read
+        before it dials could not be read.
+        """
         with (self.folder / "dialer.log").open("ab") as log:
             process = processes.start(*args, err=log)
         before = server.ring_count()
@@ -113,13 +119,18 @@ class Soak:
             rig.until(lambda: server.ring_count() >= enough, process)
             time.sleep(self.chance.uniform(0.0, 0.05))
             when = "while it dialed"
-        alive = process.poll() is None
+        if (code := process.poll()) is not None:
+            self._tell(f"a run ended by itself with {code}")
+            if code != 2:
+                raise RuntimeError("nothing is left to be killed: take more contacts")
+            return False
         rig.kill(process)
         in_doubt = self._states()["dialing"]
         self._tell(
             f"kill {nth} {when}: {server.ring_count() - before} rings since the one before,"
-            f" {in_doubt} contacts with an open intent{'' if alive else ' (it had ended)'}"
+            f" {in_doubt} contacts with an open intent"
         )
+        return True
 
     def _states(self) -> Counter[str]:
         return Counter(state for _, state, _ in self._contacts())

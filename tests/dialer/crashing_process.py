@@ -8,11 +8,12 @@ The imports are made once: each process is a fork, made before anything runs.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -45,7 +46,15 @@ class Killing:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)
-        return self._deadly(real) if name == self._method else real
+        if name != self._method:
+            return real
+        return self._appending if name == "appending" else self._deadly(real)
+
+    @contextlib.asynccontextmanager
+    async def _appending(self, campaign: int) -> AsyncIterator[Any]:
+        """Of a list that is appended only its taking over is a write of the journal's."""
+        async with self._real.appending(campaign) as stage:
+            yield Killing(stage, "take_over", self._when, self._left)
 
     def _deadly(self, real: Callable[..., Any]) -> Callable[..., Any]:
         # No coroutine: a write is begun when it is called, and so it is here.
@@ -119,7 +128,14 @@ class Leaving:
 
 
 async def live(
-    *, url: str, path: str, numbers: list[str], single: int, sweep: bool, **death: Any
+    *,
+    url: str,
+    path: str,
+    numbers: list[str],
+    appended: list[str],
+    single: int,
+    sweep: bool,
+    **death: Any,
 ) -> None:
     """Do everything that a journal is written for, so that each of its writes has its moment."""
     async with (
@@ -154,6 +170,9 @@ async def live(
                 pass
             await stopping
             assert run.loaded is not None
+            if death["method"] == "appending":
+                await dialer.append("eid", [{"phone_number": number} for number in appended])
+            await journal.pause(run.loaded.record.id, "to see it written")
             await journal.ask(run.loaded.record.id, Asked.PAUSE)
             # Another caller number: what the rules said is judged again.
             changed = Campaign(**campaign, from_number="+97145551234")

@@ -23,6 +23,7 @@ SCRIPT = Path(__file__).with_name("crashing_process.py")
 OTHER_AGENT = "5d1a0c3e-0f9b-4f0e-8f6a-b5b0f1a6c7d2"
 ROWS = 34
 SINGLE = 3  # the last of them are called by single calls, and are in no list
+APPENDED = ["+971501300001", "+971501300002"]
 OF_OTHERS = {"hold", "note_calls", "note_looked", "put", "take_events"}
 """What only is where others dial the same people; or where one who is held keeps a run alive."""
 
@@ -30,6 +31,7 @@ READS = {
     *("campaign", "campaigns", "staged", "without_from_number", "is_claimed", "last_run"),
     *("pending", "due", "next_due", "history", "contact", "open_calls", "waiting_events"),
     *("asked", "looked", "doubts", "bound_calls", "later_calls", "attempts", "owner_of"),
+    *("lists", "appended", "asked_reason", "last_pace"),
     *("calls_made", "counts", "outcomes", "reasons", "rows", "events", "problems"),
 }
 BESIDE = {
@@ -48,6 +50,7 @@ WRITES: dict[str, tuple[int, ...]] = {
     "add_campaign": (1,),
     "change_settings": (1,),
     "take_over": (1,),
+    "appending": (1,),
     "recover": (1,),
     "begin_run": (1,),
     "end_run": (1,),
@@ -67,6 +70,7 @@ WRITES: dict[str, tuple[int, ...]] = {
     "note_look": (1, 1),
     "settle_doubt": (1,),
     "ask": (1, 2),
+    "pause": (1,),
 }
 
 
@@ -132,7 +136,7 @@ async def recover(world: Any, rows: Any, *, others: bool) -> None:
     raise AssertionError(f"it is never over: {run.counts}")
 
 
-async def judge(world: Any, *, others: bool) -> None:
+async def judge(world: Any, rows: int, *, others: bool) -> None:
     """Nobody rang twice, all rows are accounted for, and nothing is left that could be settled."""
     assert not world.fake.ledger.rung_twice()
     assert await world.problems() == []
@@ -145,7 +149,7 @@ async def judge(world: Any, *, others: bool) -> None:
     rang = {ring.phone_number for ring in world.fake.ledger.rings}
     held = {world.number(13)} if others else set()
     singles = {world.number(place) for place in range(ROWS - SINGLE, ROWS)}
-    assert len(states) == ROWS - SINGLE
+    assert len(states) == rows
     assert all(states.pop(number) == "deferred" for number in held)
     assert set(states.values()) <= {"done", "review"}
     done = {number for number, state in states.items() if state == "done"}
@@ -177,6 +181,7 @@ async def killed(world: Any, dying: Any, method: str, moments: list[tuple[str, i
             "url": world.fake.base_url,
             "path": str(world.path),
             "numbers": [world.number(place) for place in range(ROWS)],
+            "appended": APPENDED if method == "appending" else [],
             "single": SINGLE,
             "sweep": others,
             "method": method,
@@ -186,4 +191,5 @@ async def killed(world: Any, dying: Any, method: str, moments: list[tuple[str, i
         assert await asyncio.to_thread(dying, how) == -9, f"{when} {nth}: that moment never was"
         assert not world.fake.ledger.rung_twice()
     await recover(world, world.rows(ROWS - SINGLE), others=others)
-    await judge(world, others=others)
+    rows = ROWS - SINGLE + (len(APPENDED) if method == "appending" else 0)
+    await judge(world, rows, others=others)
