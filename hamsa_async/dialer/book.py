@@ -38,9 +38,13 @@ class Ways:
     """Each attempt's way through its states, followed from event to event.
 
     The events are only ever added to, so whoever has them can go the way again.
+
+    Attributes:
+        taken_over: The attempts whose calls others had placed.
     """
 
     def __init__(self) -> None:
+        self.taken_over: set[str] = set()
         self._now: dict[str, frozenset[AttemptState]] = {}
         self._strayed: list[str] = []
 
@@ -49,6 +53,8 @@ class Ways:
         attempt, after = event.attempt_id, STATES_AFTER.get(event.kind)
         if attempt is None or after is None:
             return
+        if event.kind is EventKind.TAKEN_OVER:
+            self.taken_over.add(attempt)
         before = self._now.get(attempt)
         if before is None:
             allowed = after if event.kind in _FIRST else frozenset()

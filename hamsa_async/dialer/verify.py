@@ -106,7 +106,8 @@ async def verify(
     }
     ours = {attempt.call_id: attempt for attempt in attempts if attempt.call_id is not None}
     findings += _missing(ours, server)
-    findings += await _strayed(journal, campaign, attempts)
+    ways = await _ways(journal, campaign)
+    findings += ways.findings(attempts)
     findings += _twice(attempts)
     foreign, strange = await _foreign(journal, attempts, server, numbers, api)
     findings += strange
@@ -115,9 +116,9 @@ async def verify(
     days = _days(attempts, budget)
     if await journal.calls_made(campaign.id, costs=True) == before:  # else it is being dialed
         findings += _costs(before, budget, days)
-    findings += await _beyond(
-        journal, campaign, rules, attempts, [server[each] for each in foreign]
-    )
+    placed = [attempt for attempt in attempts if attempt.attempt_id not in ways.taken_over]
+    others = [server[call_id] for call_id in foreign]
+    findings += await _beyond(journal, campaign, rules, placed, others)
     return Verification(
         findings=findings,
         foreign=foreign,
@@ -163,15 +164,13 @@ def _twice(attempts: Sequence[AttemptRow]) -> list[str]:
     return findings
 
 
-async def _strayed(
-    journal: Journal, campaign: CampaignRecord, attempts: Sequence[AttemptRow]
-) -> list[str]:
-    """Attempts that are not where their events lead."""
+async def _ways(journal: Journal, campaign: CampaignRecord) -> Ways:
+    """The ways of the campaign's attempts, by their events."""
     ways = Ways()
     async for event in journal.events(after=0):
         if event.campaign == campaign.name:
             ways.follow(event)
-    return list(ways.findings(attempts))
+    return ways
 
 
 async def _beyond(

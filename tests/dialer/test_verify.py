@@ -186,6 +186,17 @@ async def test_a_call_of_others_counts(world: Any, raw: sqlite3.Connection) -> N
     assert "min_gap" in finding
 
 
+async def test_a_call_that_was_taken_over_is_nobodys_breach(world: Any) -> None:
+    """Others called twice within the gap; one of their calls is the contact's. We did nothing."""
+    world.calls_end()
+    for _ in range(2):
+        await world.hamsa.voice_agents.call(to_number=world.number(0), voice_agent_id=FAKE_AGENT_ID)
+    await world.run(world.rows(1), wait=True)
+    assert world.ask("SELECT count(*) FROM events WHERE kind = 'taken_over'") == [(1,)]
+    proved = await prove(world)
+    assert (proved.findings, len(proved.foreign)) == ([], 1)
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
