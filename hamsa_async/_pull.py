@@ -5,10 +5,13 @@ nothing is read before a worker can work on it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+_CALLED_AT_ONCE: Final = 2
 
 
 async def as_stream(source: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
@@ -56,8 +59,8 @@ class Pull(Generic[T]):
         self._workers = workers
         self._stopping = False
         self._error: BaseException | None = None
-        self._lock = asyncio.Lock()  # an async generator allows one reader at a time
         self._reader: asyncio.Task[None] | None = None
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def stop(self) -> None:
         """Take no further item, not even one that the source is just making.
@@ -108,7 +111,9 @@ class Pull(Generic[T]):
                 return
 
     async def _take(self) -> T:
-        async with self._lock:
+        try:
+            while self._reader is not None:  # an async generator allows one at a time
+                await self._turn()
             if self._stopping:
                 raise StopAsyncIteration
             self._reader = asyncio.current_task()
@@ -116,6 +121,26 @@ class Pull(Generic[T]):
                 return await anext(self._source)
             finally:
                 self._reader = None
+        finally:
+            self._call_waiting()
+
+    async def _turn(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _call_waiting(self) -> None:
+        """Let others have their turn: two, each of which calls two more.
+
+        One at a time, hundreds of free workers would need a turn of the loop each, though the
+        source has what they wait for; all at once, they would run for nothing where it has one.
+        """
+        called = 0
+        while self._reader is None and self._waiting and called < _CALLED_AT_ONCE:
+            turn = self._waiting.popleft()
+            if not turn.done():  # its worker was cancelled
+                turn.set_result(None)
+                called += 1
 
     def _fail(self, error: Exception) -> None:
         if self._error is None:

@@ -104,6 +104,8 @@ class Breaker:
         last[attempt_id] = bad
         if len(last) > WINDOW:
             del last[next(iter(last))]
+        if not bad and len(last) > FEWEST:
+            return  # a good one more can only lower the share
         many = sum(last.values())
         if self.reason is None and len(last) >= FEWEST and many >= SHARES[sign] * len(last):
             self.reason = f"breaker: {many} of the last {len(last)} {sign}"

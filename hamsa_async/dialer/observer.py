@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from hamsa_async._masking import mask_text, scrub
+from hamsa_async._pull import see_through
 from hamsa_async.dialer.api import ConversationsApi
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.protocol import Journal
@@ -177,9 +178,21 @@ class Observer:
                 if len(rows) == len(waiting):
                     break
         await self._note(None)
-        for at in range(0, len(span.calls), _AT_ONCE):
-            some = span.calls[at : at + _AT_ONCE]
+        now = self._clock()
+        telling = [
+            call for call in span.calls if self._is_telling(call, rows.get(call.call_id), now)
+        ]
+        for at in range(0, len(telling), _AT_ONCE):
+            some = telling[at : at + _AT_ONCE]
             await asyncio.gather(*(self._see(call, rows.get(call.call_id)) for call in some))
+
+    def _is_telling(self, call: OpenCall, row: ConversationSummary | None, now: datetime) -> bool:
+        """Whether there is something to learn of a call: most of a look's are just live."""
+        if row is None:
+            self._rowless[call.call_id] += 1
+            if self._rowless[call.call_id] % _LOOKS_WITHOUT_ROW == 0:
+                return True
+        return call.ends_by <= now or (row is not None and row.has_ended)
 
     async def _see(self, call: OpenCall, row: ConversationSummary | None) -> None:
         """Learn from the row of a call, or from its absence."""
@@ -189,9 +202,7 @@ class Observer:
             if self._is_whole(row, conversation) or overdue:
                 await self._end(call, end_of(call, row, conversation, self._clock()))
             return
-        if row is None:
-            self._rowless[call.call_id] += 1
-        if overdue or (row is None and self._rowless[call.call_id] % _LOOKS_WITHOUT_ROW == 0):
+        if overdue or row is None:
             conversation = await self._read(call)
             if conversation is not None and conversation.has_ended:
                 await self._end(call, end_of(call, None, conversation, self._clock()))
@@ -217,6 +228,10 @@ class Observer:
         return self._lacking[row.id] >= _LOOKS_FOR_DETAILS
 
     async def _end(self, call: OpenCall, end: CallEnd) -> None:
+        # It is written also when nobody looks any more; then it is told and counted, too.
+        await see_through(self._write_end(call, end))
+
+    async def _write_end(self, call: OpenCall, end: CallEnd) -> None:
         event = await self._journal.end_call(self._id, call.attempt_id, end, self._retries)
         self._open.discard(call.attempt_id)
         self._lacking.pop(call.call_id, None)

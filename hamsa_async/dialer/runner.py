@@ -12,6 +12,7 @@ import itertools
 import re
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -64,6 +65,7 @@ GIVE_UP_LOOKING_AFTER: Final = timedelta(minutes=30)
 """How long a run tries to read the list when nothing is left but to look."""
 
 _READ_AHEAD: Final = 200  # contacts read at once
+_HELD_AT_ONCE: Final = 200  # contacts: others wait as long as their rules take, some 20 ms
 _REASON_LIMIT: Final = 200
 _CODE: Final = re.compile(r"[A-Za-z][\w.-]{0,59}", re.ASCII)
 _CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -118,6 +120,8 @@ class _Step(enum.Enum):
     """The request may have left."""
     SETTLING = enum.auto()
     """Its end is being written."""
+    PLACED = enum.auto()
+    """The same, and nobody waits for it: its call was placed, and its worker has moved on."""
 
 
 @attrs.define(eq=False)
@@ -218,6 +222,8 @@ class Runner:
         self._rules = Rules.of(campaign)
         self._judge = self._rules.ruling if self._rules.policy.asks_for_place else None
         self._in_hand: dict[int, _Dial] = {}
+        self._settling: set[asyncio.Future[DialerEvent]] = set()
+        self._failure: BaseException | None = None
         self._settled = asyncio.Event()
         self._observer = observer
         self._reconciler = reconciler
@@ -287,10 +293,13 @@ class Runner:
             finally:
                 for each in watching:
                     each.cancel()
-                await see_through(asyncio.wait(watching))
+                unfinished: list[asyncio.Future[Any]] = [*watching, *self._settling]
+                await see_through(asyncio.wait(unfinished))
         for each in watching:
             if not each.cancelled():
                 each.result()
+        if self._failure is not None:
+            raise self._failure
         await self._tell_pace()
         return self._finish or Finish(ending=Ending.DONE)
 
@@ -407,11 +416,13 @@ class Runner:
     async def _sweeps(self) -> AsyncGenerator[Candidate, None]:
         """Give contacts as their turn comes (see `journal.turns`), until there are none."""
         place, found = 0, False
+        self._settled.clear()
         while True:
             if self._grew:
                 self._grew, place = False, 0
             batch = await self._batch(place)
-            for candidate in batch.candidates:
+            waiting = deque(batch.candidates)
+            while waiting:
                 await self._ready()
                 await self._until_looked_at()
                 if self._clocks is not None:
@@ -419,18 +430,24 @@ class Runner:
                 await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
-                await self._until_affordable(candidate)
-                if self._grew or (batch.until is not None and self._clock() >= batch.until):
+                await self._until_affordable(waiting[0])
+                if self._grew or not self._trusts_clock():
+                    break
+                if batch.until is not None and self._clock() >= batch.until:
                     break  # somebody's turn may have come who goes before these
-                place = place if batch.last is None else candidate.id
                 found = True
-                yield candidate
+                held = await self._hold(waiting)
+                last = held[-1] if held else waiting.popleft()
+                place = place if batch.last is None else last.id
+                if not held:
+                    yield last
             else:
                 place = place if batch.last is None else batch.last
                 if batch.at_end:
                     if not found and not await self._more_to_come():
                         return
                     place, found = 0, False
+                    self._settled.clear()
 
     async def _batch(self, place: int) -> "_Batch":
         """Those whose turn it is, past a contact in the list's order; all of one rank."""
@@ -451,10 +468,32 @@ class Runner:
             at_end=not fresh,
         )
 
+    async def _hold(self, waiting: deque[Candidate]) -> list[Candidate]:
+        """Take away those at the head that a rule holds.
+
+        They use up no turn at the door. Outside calling hours all of a list is held: as many are
+        judged in one write as seem to be held, for they would be reached within moments.
+        """
+        first, judge = waiting[0], self._judge
+        if not first.suspect and (judge is None or not self._rules.may_hold(first, self._clock())):
+            return []
+        some = list(itertools.islice(waiting, _HELD_AT_ONCE))
+        holding = asyncio.ensure_future(self._journal.hold(self._id, some, judge))
+        holding.add_done_callback(self._tell_held)
+        held = await see_through(holding)
+        return [waiting.popleft() for _ in held]
+
+    def _tell_held(self, holding: "asyncio.Future[Sequence[Held]]") -> None:
+        if holding.cancelled() or holding.exception() is not None:
+            return  # who waits for it hears of that
+        for held in holding.result():
+            if held.event is not None:
+                self._tell(held.event)
+
     async def _more_to_come(self) -> bool:
         """Nothing can be dialed this moment: wait for what may come, or say that it is over."""
-        self._settled.clear()
-        if await self._look_for_more():
+        # What settled since this look at the list began may be behind what was read of it.
+        if self._settled.is_set() or await self._look_for_more():
             return True
         if self._in_hand:
             # What is in hand may come back to be dialed.
@@ -632,14 +671,17 @@ class Runner:
             self._dial_no_more()
             raise
         finally:
-            del self._in_hand[candidate.id]
-            if dial.step is not _Step.SETTLING:
-                self._spending.leave(dial.attempt_id)
-            self._settled.set()
+            if dial.step is not _Step.PLACED:
+                self._out_of_hand(dial)
+
+    def _out_of_hand(self, dial: _Dial) -> None:
+        del self._in_hand[dial.candidate.id]
+        if dial.step not in {_Step.SETTLING, _Step.PLACED}:
+            self._spending.leave(dial.attempt_id)
+        self._settled.set()
 
     async def _attempt(self, dial: _Dial) -> None:
         try:
-            await self._look_first(dial)
             request = self._request(dial)
             dial.step = _Step.AT_DOOR
             call = await self._api.attempt(
@@ -657,33 +699,23 @@ class Runner:
                 await self._settle(dial, lost(type(error).__name__))
             raise
         else:
-            await self._settle(dial, self._placed(dial, call))
-            self._observer.placed(dial.attempt_id)
+            self._settle_placed(dial, self._placed(dial, call))
             await self._watch(sent=True)
-
-    async def _look_first(self, dial: _Dial) -> None:
-        """See that a contact that a rule seems to hold does not use up a turn at the door."""
-        candidate, judge = dial.candidate, self._judge
-        self._refuse_clock()
-        if candidate.suspect or (
-            judge is not None and self._rules.may_hold(candidate, self._clock())
-        ):
-            held = await self._journal.hold(self._id, candidate, judge)
-            if held is not None:
-                raise _HeldBackError(held.event)
 
     async def _intend(self, dial: _Dial) -> None:
         """Write the intent down: the last thing before the request leaves."""
-        if self._is_over or (self._host.unreachable and not dial.is_probe):
+        unreachable = self._host.unreachable and not dial.is_probe
+        if self._is_over or unreachable or not self._trusts_clock():
             raise _HeldBackError(None)
-        self._refuse_clock()
         dial.step = _Step.INTENDING
         answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)
         if isinstance(answer, Held):
             dial.step = _Step.TAKEN
             raise _HeldBackError(answer.event)
+        if self._failure is not None:
+            raise self._failure
         self._tell(answer)
-        if self._clocks is not None and not self._clocks.may_trust():
+        if not self._trusts_clock():
             # It jumped while the rules were judged: a machine that slept, say.
             raise _HeldBackError(
                 await self._journal.take_back(self._id, dial.candidate, dial.attempt_id)
@@ -693,10 +725,9 @@ class Runner:
         if dial.is_probe:
             self._host.probing()
 
-    def _refuse_clock(self) -> None:
-        """Judge nobody by a clock that is not known to be right."""
-        if self._clocks is not None and not self._clocks.may_trust():
-            raise _HeldBackError(None)
+    def _trusts_clock(self) -> bool:
+        """Whether anybody may be judged by our clock: it is known to be right."""
+        return self._clocks is None or self._clocks.may_trust()
 
     async def _leave(self, dial: _Dial) -> None:
         """Cancelled: write down what is proven, so that nobody has to find it out later."""
@@ -748,6 +779,35 @@ class Runner:
     def _longest_of(self, candidate: Candidate) -> timedelta:
         return self._longest if candidate.agent_id is None else LONGEST_CALL
 
+    def _settle_placed(self, dial: _Dial, end: Settlement) -> None:
+        """Settle a call that was placed, while its worker turns to the next contact.
+
+        What the worker then intends is written after this. Until this is durable nobody hears
+        of it, and the contact stays in hand.
+        """
+        dial.step = _Step.PLACED
+        self._spending.made(dial.intended_at or self._clock())
+        settling = asyncio.ensure_future(
+            self._journal.settle(self._id, dial.candidate, dial.attempt_id, end)
+        )
+        self._settling.add(settling)
+        settling.add_done_callback(lambda settled: self._settled_placed(dial, end, settled))
+
+    def _settled_placed(
+        self, dial: _Dial, end: Settlement, settled: "asyncio.Future[DialerEvent]"
+    ) -> None:
+        self._settling.discard(settled)
+        try:
+            event = settled.result()
+        except BaseException as error:  # noqa: BLE001 - raised by run()
+            self._failure = self._failure or error
+            self._dial_no_more()
+        else:
+            self._tell(event)
+            self._observer.placed(dial.attempt_id)
+            self._learn(dial, end)
+        self._out_of_hand(dial)
+
     async def _settle(self, dial: _Dial, end: Settlement) -> None:
         dial.step = _Step.SETTLING
         if end.state in MAY_HAVE_RUNG:
@@ -757,11 +817,16 @@ class Runner:
         self._tell(await self._journal.settle(self._id, dial.candidate, dial.attempt_id, end))
         if end.state is AttemptState.UNKNOWN:
             self._reconciler.lost()
+        self._learn(dial, end)
+
+    def _learn(self, dial: _Dial, end: Settlement) -> None:
+        """Let what became of a request slow the run down, or end it."""
+        attempt_id, again = dial.attempt_id, dial.candidate.again
         if end.happening is not Happening.RETURNED:  # that was for no reason of the call's
-            self._breaker.settled(dial.attempt_id, end.state, again=dial.candidate.again)
+            self._breaker.settled(attempt_id, end.state, again=again)
             self._heed_breaker()
         if self._pacer is not None:
-            self._pacer.settled(dial.attempt_id, end, again=dial.candidate.again)
+            self._pacer.settled(attempt_id, end, again=again)
 
     async def _watch(self, *, sent: bool) -> None:
         changed = self._host.note(sent=sent)

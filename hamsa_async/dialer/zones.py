@@ -67,7 +67,7 @@ def is_zone(name: str) -> bool:
 
 def region_code(phone_number: str) -> str | None:
     """The country of an E.164 number, as an ISO alpha-2 code; `None` where it has none."""
-    return _region(phonenumbers.parse(phone_number))
+    return _known(phone_number)[0]
 
 
 def zones_of(phone_number: str, *, timezone: str | None = None) -> Zones:
@@ -79,15 +79,22 @@ def zones_of(phone_number: str, *, timezone: str | None = None) -> Zones:
     """
     if timezone is not None and is_zone(timezone):
         return Zones(names=(timezone,), source=ZoneSource.COLUMN)
+    return _known(phone_number)[1]
+
+
+# A contact is judged several times within seconds, and libphonenumber takes its time.
+@functools.lru_cache(maxsize=4096)
+def _known(phone_number: str) -> tuple[str | None, Zones]:
+    """What a number itself says: its country and its zones."""
     number = phonenumbers.parse(phone_number)
     region = _region(number)
     names = _TABLE.get(region or "")
     if names is not None:
-        return Zones(names=names, source=ZoneSource.TABLE)
+        return region, Zones(names=names, source=ZoneSource.TABLE)
     names = tuple(name for name in time_zones_for_number(number) if is_zone(name))
     if not names:
-        return Zones(names=(), source=ZoneSource.NONE)
-    return Zones(names=names, source=ZoneSource.PHONENUMBERS)
+        return region, Zones(names=(), source=ZoneSource.NONE)
+    return region, Zones(names=names, source=ZoneSource.PHONENUMBERS)
 
 
 # libphonenumber's word for not knowing is `Etc/Unknown`, which is no zone either.

@@ -1,7 +1,7 @@
 """A crash at each step of a dial, made to happen between two lines: what the journal is worth."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -35,19 +35,23 @@ class CrashingJournal:
         return self._crashing(real) if name == self._method else real
 
     def _crashing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(*args: object, **kwargs: object) -> Any:
+        # No coroutine: a write is begun when it is called, and so it is here.
+        def call(*args: object, **kwargs: object) -> Any:
             self._left -= 1
             is_the_one = self._left == 0
             if is_the_one and self._when == "before":
                 self.dead = True
                 raise Crash
-            answer = await real(*args, **kwargs)
-            if is_the_one or self.dead:
-                self.dead = True
-                raise Crash
-            return answer
+            return self._see(real(*args, **kwargs), is_the_one=is_the_one)
 
         return call
+
+    async def _see(self, write: Awaitable[Any], *, is_the_one: bool) -> Any:
+        answer = await write
+        if is_the_one or self.dead:
+            self.dead = True
+            raise Crash
+        return answer
 
 
 async def read(run: Any) -> None:

@@ -29,6 +29,7 @@ from hamsa_async.dialer.opt_out import (
 from hamsa_async.dialer.plan import Pacing, plan
 from hamsa_async.dialer.policy import History
 from hamsa_async.dialer.reading import read_chunks
+from hamsa_async.dialer.rules import Rules
 from hamsa_async.errors import ConfigurationError
 
 CALLER = "+97142000000"
@@ -532,3 +533,49 @@ async def test_who_is_tried_again_and_then_held_for_good(world: Any, clock: Cloc
     assert len(rings(world)) == 1
     assert reasons(world)[world.number(0)] == ("done", "dnc")
     assert await world.problems() == []
+
+
+async def test_who_is_held_is_held_in_batches(
+    world: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside the hours a list is held in a few writes; each contact has its reason and event."""
+    holds: list[int] = []
+    hold = SqliteJournal.hold
+
+    async def counted(self: Any, campaign: int, candidates: Any, judge: Any = None) -> Any:
+        holds.append(len(candidates))
+        return await hold(self, campaign, candidates, judge)
+
+    monkeypatch.setattr(SqliteJournal, "hold", counted)
+    run, events = await dial(world, clock, world.rows(450), wait=False, policy="ae_telemarketing")
+    assert run.counts == {ContactState.DEFERRED: 450}
+    assert {state for state, _ in reasons(world).values()} == {"deferred"}
+    told = [event.row for event in events if event.kind is EventKind.DEFERRED]
+    assert told == list(range(1, 451))
+    assert sum(holds) == 450
+    assert max(holds) <= 200
+    assert len(holds) <= 4
+
+
+async def test_who_is_held_between_others_keeps_nobody_back(world: Any, clock: Clock) -> None:
+    """Whom no rule holds is called in their turn, whoever is held before and after them."""
+    # At 07:00 in Dubai it is 10:00 in Bangkok.
+    zones = ["Asia/Dubai", "Asia/Dubai", "Asia/Bangkok", "Asia/Dubai", "Asia/Bangkok"]
+    people = [{**row, "timezone": zone} for row, zone in zip(world.rows(5), zones, strict=True)]
+    run, _ = await dial(world, clock, people, wait=False, policy="ae_telemarketing")
+    assert rings(world) == [world.number(2), world.number(4)]
+    assert run.counts == {ContactState.DEFERRED: 3, ContactState.PLACED: 2}
+
+
+async def test_holding_ends_at_the_first_that_may_be_dialed(world: Any, clock: Clock) -> None:
+    """A batch moves whom a rule holds at its head, and nobody after one that may be dialed."""
+    zones = ["Asia/Dubai", "Asia/Bangkok", "Asia/Dubai"]
+    people = [{**row, "timezone": zone} for row, zone in zip(world.rows(3), zones, strict=True)]
+    async with world.dialer(clock=clock) as dialer:
+        settings = world.campaign(policy="ae_telemarketing", from_number=CALLER)
+        loaded = await dialer.load(settings, people)
+        journal, campaign = dialer.journal, loaded.record.id
+        candidates = await journal.pending(campaign, after=0, limit=10)
+        held = await journal.hold(campaign, candidates, Rules.of(settings).ruling)
+    assert [each.event.row for each in held] == [1]
+    assert [state for state, _ in reasons(world).values()] == ["deferred", "pending", "pending"]

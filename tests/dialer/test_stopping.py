@@ -387,3 +387,50 @@ async def test_a_slow_answer_at_the_end_is_waited_for(world: Any) -> None:
     ) as client:
         run, _ = await world.run(world.rows(3), client=client, concurrency=3)
     assert run.counts == {ContactState.PLACED: 3}
+
+
+async def test_a_worker_dials_on_while_its_result_is_synced(world: Any) -> None:
+    """The next call does not wait for the result of the last; whoever reads the run does."""
+    synced = asyncio.Event()
+    async with (
+        await SqliteJournal.open(world.path) as journal,
+        world.dialer(journal=journal) as dialer,
+    ):
+        settle = journal.settle
+
+        async def late(*given: Any) -> Any:
+            event = await settle(*given)
+            await synced.wait()
+            return event
+
+        journal.settle = late
+        run = dialer.run(world.campaign(concurrency=1), world.rows(5), wait=False)
+        told: list[EventKind] = []
+        reading = asyncio.create_task(_read(run, lambda event: told.append(event.kind)))
+        async with asyncio.timeout(20):
+            while world.fake.ledger.posts < 5:
+                await asyncio.sleep(0.01)
+        assert EventKind.PLACED not in told
+        synced.set()
+        await reading
+    assert told.count(EventKind.PLACED) == 5
+    await world.judge(5)
+
+
+async def test_a_result_that_cannot_be_written_ends_the_run(world: Any) -> None:
+    """It is raised, also where nothing is left to dial; and nobody is dialed after it."""
+
+    async def refuse(*_: object) -> None:
+        raise JournalError("it is gone")
+
+    async with (
+        await SqliteJournal.open(world.path) as journal,
+        world.dialer(journal=journal) as dialer,
+    ):
+        journal.settle = refuse
+        for name, rows in (("one", world.rows(1)), ("more", world.rows(9, start=1))):
+            posts = world.fake.ledger.posts
+            run = dialer.run(world.campaign(name=name, concurrency=1), rows, wait=False)
+            with pytest.raises(JournalError, match="it is gone"):
+                await _read(run)
+            assert world.fake.ledger.posts == posts + 1

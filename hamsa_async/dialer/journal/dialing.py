@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from hamsa_async.dialer.journal.records import (
     Verdict,
 )
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, Ruling, history_of
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of
 from hamsa_async.dialer.journal.staging import WITHDRAWN
 from hamsa_async.dialer.journal.suppression import suppress_number_of
 from hamsa_async.dialer.journal.times import to_millis, to_moment
@@ -65,7 +65,7 @@ _LOOK_AGAIN_MILLIS: Final = LOOK_AGAIN // timedelta(milliseconds=1)
 # One look for the usual case: to be called, and nobody has called that number.
 _LOOK: Final = (
     "SELECT state, reason, EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number ="
-    f" contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})) OR EXISTS (SELECT 1"
+    f" contacts.phone_number AND {one_of('a.state', MAY_HAVE_RUNG)}) OR EXISTS (SELECT 1"
     " FROM calls AS k WHERE k.phone_number = contacts.phone_number AND k.attempt IS NULL),"
     " EXISTS (SELECT 1 FROM suppressed AS s WHERE s.phone_number = contacts.phone_number),"
     f" ({KEY}),"
@@ -75,7 +75,7 @@ _LOOK: Final = (
 # An attempt may have rung at any moment up to its end.
 _RINGS: Final = (
     "SELECT state, coalesce(ended_at, settled_at, intended_at), ends_by FROM attempts"
-    f" WHERE phone_number = ? AND state IN ({quoted(MAY_HAVE_RUNG)})"
+    f" WHERE phone_number = ? AND {one_of('state', MAY_HAVE_RUNG)}"
 )
 # Calls of others. One that is ours after all was seen before its answer was written down.
 _FOREIGN: Final = (
@@ -104,7 +104,7 @@ _SETTLE_CONTACT: Final = (
 _IS_SUPPRESSED: Final = "SELECT 1 FROM suppressed WHERE phone_number = ?"
 _WHOSE: Final = (
     "SELECT p.name, a.state FROM attempts AS a JOIN campaigns AS p ON p.id = a.campaign"
-    f" WHERE a.phone_number = ? AND a.state IN ({quoted(OPEN_ATTEMPTS)})"
+    f" WHERE a.phone_number = ? AND {one_of('a.state', OPEN_ATTEMPTS)}"
 )
 _ADD_SINGLE: Final = (
     "INSERT INTO contacts (campaign, key, row, phone_number, params, state) SELECT ?, ?,"
@@ -153,12 +153,17 @@ class Scribe:
         self,
         connection: sqlite3.Connection,
         now: int,
-        candidate: Candidate,
+        candidates: Iterable[Candidate],
         judge: Judge | None = None,
-    ) -> Held | None:
-        """Judge whether a contact may be dialed now; move it where it may not."""
-        found = self._judged(connection, now, candidate, judge)
-        return found if isinstance(found, Held) else None
+    ) -> list[Held]:
+        """Judge contacts in their order, and move them, up to the first that may be dialed."""
+        held = []
+        for candidate in candidates:
+            found = self._judged(connection, now, candidate, judge)
+            if not isinstance(found, Held):
+                break
+            held.append(found)
+        return held
 
     def intend(
         self,
@@ -443,7 +448,7 @@ class Scribe:
             "SELECT a.id, c.id, c.row, c.list, c.phone_number FROM attempts AS a"
             " INDEXED BY open_attempts JOIN contacts AS c ON c.id = a.contact"
             # The first condition is the index's own, word for word: without it it is not used.
-            f" WHERE a.state IN ({quoted(OPEN_ATTEMPTS)}) AND a.state = '{AttemptState.INTENDED}'"
+            f" WHERE {one_of('a.state', OPEN_ATTEMPTS)} AND a.state = '{AttemptState.INTENDED}'"
             " AND a.campaign = ? ORDER BY a.id",
             (self._campaign,),
         ).fetchall()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.ending import Written
 from hamsa_async.dialer.journal.records import DoubtRecord, Verdict
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
     IN_DOUBT,
@@ -28,7 +28,7 @@ _DOUBTS: Final = (
     " a.server_ahead, a.first_look, a.looked_at, a.evidence"
     " FROM attempts AS a INDEXED BY open_attempts JOIN contacts AS c ON c.id = a.contact"
     # The first condition is the index's own, word for word: without it it is not used.
-    f" WHERE a.state IN ({quoted(OPEN_ATTEMPTS)}) AND a.state IN ({quoted(IN_DOUBT)})"
+    f" WHERE {one_of('a.state', OPEN_ATTEMPTS)} AND a.state IN ({quoted(IN_DOUBT)})"
     " AND a.campaign = ? ORDER BY a.id"
 )
 _BOUND: Final = (
@@ -181,7 +181,7 @@ def _may_open(connection: sqlite3.Connection, attempt_id: str, state: AttemptSta
     if state not in OPEN_ATTEMPTS:
         return True
     query = (
-        f"SELECT 1 FROM attempts WHERE state IN ({quoted(OPEN_ATTEMPTS)}) AND id <> ?"
+        f"SELECT 1 FROM attempts WHERE {one_of('state', OPEN_ATTEMPTS)} AND id <> ?"
         " AND phone_number = (SELECT phone_number FROM attempts WHERE id = ?)"
     )
     return connection.execute(query, (attempt_id, attempt_id)).fetchone() is None

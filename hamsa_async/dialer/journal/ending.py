@@ -8,7 +8,7 @@ from typing import Any, Final
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.pseudonyms import is_pseudonym
 from hamsa_async.dialer.journal.records import CallEnd, OpenCall
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
     OPEN_ATTEMPTS,
@@ -29,12 +29,12 @@ _OPEN: Final = (
     "SELECT id, call_id, placed_at, settled_at, coalesce(ends_by, settled_at + 1500000)"
     " FROM attempts INDEXED BY open_attempts"
     # The first condition is the index's own, word for word: without it it is not used.
-    f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) AND state = '{AttemptState.PLACED}'"
+    f" WHERE {one_of('state', OPEN_ATTEMPTS)} AND state = '{AttemptState.PLACED}'"
     " AND campaign = ?"
 )
 _LAPSED: Final = (
     "SELECT id, campaign, contact, ends_by FROM attempts INDEXED BY open_attempts"
-    f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) AND state = '{AttemptState.PLACED}'"
+    f" WHERE {one_of('state', OPEN_ATTEMPTS)} AND state = '{AttemptState.PLACED}'"
     " AND phone_number = ? AND ends_by <= ?"
 )
 # An end that was not seen gives way to one that was.

@@ -8,7 +8,7 @@ from typing import Final
 from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.pseudonyms import IS_PSEUDONYM
 from hamsa_async.dialer.journal.schema import MIGRATIONS
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.machine import DIALABLE, OPEN_ATTEMPTS, AttemptState, ContactState
 
 # What counts as an attempt of a contact. One that returned it does not.
@@ -64,7 +64,7 @@ RULES: Final = (
         "numbers with more than one open attempt",
         (
             "SELECT count(*) FROM (SELECT 1 FROM attempts NOT INDEXED"
-            f" WHERE state IN ({quoted(OPEN_ATTEMPTS)}) GROUP BY phone_number HAVING count(*) > 1)"
+            f" WHERE {one_of('state', OPEN_ATTEMPTS)} GROUP BY phone_number HAVING count(*) > 1)"
         ),
     ),
     *(

@@ -9,7 +9,7 @@ from hamsa_async.dialer.events import EventKind
 from hamsa_async.dialer.journal.ending import Written
 from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import SeenCall
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.journal.times import to_millis
 from hamsa_async.dialer.machine import (
     NEVER_DIALED,
@@ -36,7 +36,7 @@ _CONTACT: Final = (
     "SELECT id, row, list, state FROM contacts WHERE campaign = ? AND key = 'number:' || ?"
     f" AND state IN ({quoted(NEVER_DIALED)}) AND coalesce(agent_id, ?) = ?"
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
-    f" AND a.state IN ({quoted(OPEN_ATTEMPTS)}))"
+    f" AND {one_of('a.state', OPEN_ATTEMPTS)})"
 )
 _TAKE: Final = (
     "INSERT INTO attempts (id, campaign, contact, phone_number, state, intended_at, settled_at,"

@@ -3,7 +3,7 @@
 Every write is durable when it returns: after a crash at any point it is still there.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -204,13 +204,16 @@ class Journal(Protocol):
         """
 
     async def hold(
-        self, campaign: int, candidate: Candidate, judge: Judge | None = None
-    ) -> Held | None:
-        """Judge a contact as `intend` does, without an intent; `None`: it may be dialed."""
+        self, campaign: int, candidates: Sequence[Candidate], judge: Judge | None = None
+    ) -> Sequence[Held]:
+        """Judge contacts as `intend` does, without an intent, up to the first that may be dialed.
 
-    async def intend(
+        Those before it are moved, in one write; give no more of them than others can wait for.
+        """
+
+    def intend(
         self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
-    ) -> DialerEvent | Held:
+    ) -> Awaitable[DialerEvent | Held]:
         """Write down that this contact is about to be dialed, or why it is not.
 
         The rules are judged in the transaction that writes: the number is not on the
@@ -238,10 +241,12 @@ class Journal(Protocol):
         Gives `None` where the intent was not written, and sees to it that it never will be.
         """
 
-    async def settle(
+    def settle(
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
-    ) -> DialerEvent:
+    ) -> Awaitable[DialerEvent]:
         """Write down how an attempt ended, and what that means for its contact.
+
+        It is begun when it is called, and durable when it was awaited.
 
         Cancellation:
             It is written all the same.

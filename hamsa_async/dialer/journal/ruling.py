@@ -9,7 +9,7 @@ import attrs
 
 from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import Candidate
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of
 from hamsa_async.dialer.journal.times import to_moment
 from hamsa_async.dialer.machine import MAY_HAVE_RUNG, OPEN_ATTEMPTS
 from hamsa_async.dialer.policy import History
@@ -21,7 +21,7 @@ MIN_GAP: Final = timedelta(minutes=60)
 _CALLS: Final = (
     "SELECT intended_at, coalesce(ended_at, settled_at, intended_at), state, declined_at"
     " FROM attempts"
-    f" WHERE phone_number = ? AND state IN ({quoted(MAY_HAVE_RUNG)})"
+    f" WHERE phone_number = ? AND {one_of('state', MAY_HAVE_RUNG)}"
 )
 # Calls of others. One that is ours after all was seen before its answer was written down.
 _FOREIGN: Final = (

@@ -12,6 +12,7 @@ from typing import Final
 from hamsa_async.dialer.journal.budget_tables import COLUMNS as BUDGET
 from hamsa_async.dialer.journal.erasing_tables import TABLES as ERASING
 from hamsa_async.dialer.journal.list_tables import TABLES as LISTS
+from hamsa_async.dialer.journal.open_attempts import INDEX
 from hamsa_async.dialer.journal.pace_tables import PACES
 from hamsa_async.dialer.journal.rules_tables import TABLES
 from hamsa_async.dialer.journal.sql import transaction
@@ -174,7 +175,7 @@ MIGRATIONS: Final[Mapping[int, str]] = {
     CREATE TRIGGER events_are_not_removed BEFORE DELETE ON events
         BEGIN SELECT RAISE(ABORT, 'events are only added'); END;
     """,
-    4: BUDGET + ERASING + LISTS + PACES,
+    4: INDEX + BUDGET + ERASING + LISTS + PACES,
 }
 """Each version's step, from the one before it. A released step is never edited, so its states
 are written out."""

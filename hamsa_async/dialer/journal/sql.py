@@ -10,6 +10,15 @@ def quoted(states: Iterable[str]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
+def one_of(column: str, states: Iterable[str]) -> str:
+    """Write that a column has one of our states.
+
+    Not by `IN`: with more than two values SQLite makes a table of them each time, also for each
+    write to a table with an index that is so limited.
+    """
+    return f"({' OR '.join(f'{column} = {quoted([state])}' for state in sorted(states))})"
+
+
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Write all of it or nothing, with the lock taken first: what is read in it stays true."""

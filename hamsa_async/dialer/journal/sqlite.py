@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -55,7 +55,7 @@ from hamsa_async.dialer.journal.records import (
 from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
 from hamsa_async.dialer.journal.spending import calls_made
-from hamsa_async.dialer.journal.sql import quoted
+from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.journal.staging import add_list
 from hamsa_async.dialer.journal.suppression import Suppressions
 from hamsa_async.dialer.journal.thread import ThreadedConnection, opened
@@ -86,8 +86,8 @@ _PAGE: Final = 1_000  # rows per read
 # Whether the rules would hold it, as far as can be seen from here: `intend` decides.
 _SUSPECT: Final = (
     "coalesce(expires_at <= ?, 0) OR EXISTS (SELECT 1 FROM attempts AS a"
-    f" WHERE a.phone_number = contacts.phone_number AND a.state IN ({quoted(MAY_HAVE_RUNG)})"
-    f" AND (a.state IN ({quoted(OPEN_ATTEMPTS)}) OR a.declined_at IS NOT NULL"
+    f" WHERE a.phone_number = contacts.phone_number AND {one_of('a.state', MAY_HAVE_RUNG)}"
+    f" AND ({one_of('a.state', OPEN_ATTEMPTS)} OR a.declined_at IS NOT NULL"
     " OR coalesce(a.ended_at, a.settled_at, a.intended_at) > ?))"
     " OR EXISTS (SELECT 1 FROM calls AS k WHERE k.phone_number = contacts.phone_number"
     " AND k.attempt IS NULL)"
@@ -505,14 +505,14 @@ class SqliteJournal:
         )
 
     async def hold(
-        self, campaign: int, candidate: Candidate, judge: Judge | None = None
-    ) -> Held | None:
-        return await self._step(campaign, Scribe.hold, candidate, judge)
+        self, campaign: int, candidates: Sequence[Candidate], judge: Judge | None = None
+    ) -> Sequence[Held]:
+        return await self._step(campaign, Scribe.hold, candidates, judge)
 
-    async def intend(
+    def intend(
         self, campaign: int, candidate: Candidate, attempt_id: str, judge: Judge | None = None
-    ) -> DialerEvent | Held:
-        return await self._step(campaign, Scribe.intend, candidate, attempt_id, judge)
+    ) -> Awaitable[DialerEvent | Held]:
+        return self._queue(campaign, Scribe.intend, candidate, attempt_id, judge)
 
     async def history(self, phone_number: str) -> History:
         return await self._reader.run(lambda connection: history_of(connection, phone_number))
@@ -550,10 +550,10 @@ class SqliteJournal:
     ) -> DialerEvent | None:
         return await self._step(campaign, Scribe.take_back, candidate, attempt_id)
 
-    async def settle(
+    def settle(
         self, campaign: int, candidate: Candidate, attempt_id: str, end: Settlement
-    ) -> DialerEvent:
-        return await self._step(campaign, Scribe.settle, candidate, attempt_id, end)
+    ) -> Awaitable[DialerEvent]:
+        return self._queue(campaign, Scribe.settle, candidate, attempt_id, end)
 
     async def intend_single(
         self, campaign: int, attempt_id: str, phone_number: str
@@ -674,9 +674,12 @@ class SqliteJournal:
         )
 
     async def _step(self, campaign: int, step: Callable[..., T], *values: object) -> T:
+        return await self._queue(campaign, step, *values)
+
+    def _queue(self, campaign: int, step: Callable[..., T], *values: object) -> "asyncio.Future[T]":
         scribe = self._scribe(campaign)
         # The clock is read in the transaction: the write may have waited for its turn.
-        return await self._writer.write(
+        return self._writer.queue(
             lambda connection: step(scribe, connection, to_millis(self._clock()), *values)
         )
 

@@ -43,6 +43,7 @@ class GroupWriter:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[Callable[[sqlite3.Connection], Any], _Future]] = deque()
         self._something = threading.Event()
+        self._gathering = False
         self._closing = False
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="hamsa-journal", daemon=True)
@@ -58,17 +59,35 @@ class GroupWriter:
             The write is made all the same, before all later ones; only its result is not
             waited for.
         """
+        return await self.queue(write)
+
+    def queue(self, write: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
+        """Take a write, to be made after all that were taken before; give its `write`."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        if (refusal := self._refusal()) is not None:
+            future.set_exception(refusal)
+            return future
+        self._queue.append((write, future))
+        if not self._gathering:
+            self._gathering = True
+            self._loop.call_soon(self._hand_over)
+        return future
+
+    def _refusal(self) -> JournalError | None:
         if self._broken is not None:
             # Whichever of several writers is heard first, the reason is the one that counts.
-            raise JournalError(
-                f"{self._broken}; nothing is written after it failed"
-            ) from self._broken
-        if self._closing:
-            raise JournalError(f"journal {self._path}: it is closed")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.append((write, future))
+            refusal = JournalError(f"{self._broken}; nothing is written after it failed")
+            refusal.__cause__ = self._broken
+            return refusal
+        return JournalError(f"journal {self._path}: it is closed") if self._closing else None
+
+    def _hand_over(self) -> None:
+        """Wake the thread when all have asked who do so in this turn of the loop.
+
+        Answers come in bursts. Woken by the first of one, the thread would sync it alone.
+        """
+        self._gathering = False
         self._something.set()
-        return await future
 
     async def aclose(self) -> None:
         """Write what is queued, then end the thread and close the connection."""

@@ -832,7 +832,7 @@ async def test_what_is_let_go_is_in_no_byte_any_more(stocked: Stocked) -> None:
     for number, name in ((PERSON, "waiting"), (PERSON, "later")):
         candidate = await stocked.journal.contact(stocked.campaigns[name], number)
         assert candidate is not None
-        await stocked.journal.hold(stocked.campaigns[name], candidate)  # tdra: skipped
+        await stocked.journal.hold(stocked.campaigns[name], [candidate])  # tdra: skipped
     await age(stocked)
     assert {"said", "link", "wish", "name", "note"} <= found_in(stocked.path)
     await stocked.journal.erasure.purge(timedelta(days=90))

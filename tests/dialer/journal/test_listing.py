@@ -235,7 +235,7 @@ async def test_time_that_is_put_off(lists: Lists) -> None:
     past, future = datetime(2020, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
     await lists.take(rows((A, None), expires_at=past))
     (candidate,) = await lists.journal.pending(1, after=0, limit=9)
-    await lists.journal.hold(1, candidate)
+    await lists.journal.hold(1, [candidate])
     assert await lists.shown() == [(A, "expired", "expired")]
     assert not (await lists.look(rows((A, None), expires_at=past))).difference
     assert await lists.take(rows((A, None), expires_at=future)) == {
