@@ -20,7 +20,8 @@ from typing import Any
 from hamsa_async import HamsaClient
 from hamsa_async.dialer import Campaign, ContactState, Dialer, SqliteJournal
 from hamsa_async.dialer.machine import Asked
-from hamsa_async.dialer.single import placed, single_call
+from hamsa_async.dialer.single import single_call
+from hamsa_async.models import CallRequest
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY
 from hamsa_async.webhooks import Receiver, Secrets, serving
 
@@ -186,11 +187,9 @@ async def call_one(hamsa: HamsaClient, journal: Any, numbers: list[str]) -> None
     """Place a single call to the first number that nothing bars."""
     async with single_call(journal) as single:
         for number in numbers:
-            if await single.intend(number) is None:
-                call = await hamsa.voice_agents.call(
-                    to_number=number, voice_agent_id=FAKE_AGENT_ID, reference=single.attempt_id
-                )
-                await single.settle(placed(call.id, call))
+            request = CallRequest(to_number=number, voice_agent_id=FAKE_AGENT_ID)
+            placing = await single.place(hamsa.voice_agents, request, config=hamsa.config)
+            if placing.barred is None:
                 return
 
 
