@@ -68,19 +68,35 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert hamsa_async.__version__ == importlib.metadata.version("hamsa-async")
 
 
-@pytest.mark.parametrize("name", ["", ".dialer", ".models", ".testing", ".webhooks"])
+@pytest.mark.parametrize(
+    "name", ["", ".dialer", ".dialer.policy", ".models", ".testing", ".webhooks"]
+)
 def test_all_is_exact(name: str) -> None:
-    """Every name that is imported to be public is in `__all__`, and nothing else."""
+    """Every name that is imported to be public is in `__all__`, and nothing else.
+
+    Those that are loaded when they are asked for are what a type checker takes them for.
+    """
     module = importlib.import_module(f"hamsa_async{name}")
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     imported = {
-        alias.asname or alias.name
-        for node in tree.body
+        alias.asname or alias.name: (str(node.module), alias.name)
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
+        if node.module not in {"typing", "hamsa_async.dialer.lazily"}
         for alias in node.names
     }
     assert sorted(imported) == sorted(module.__all__)
     assert len(module.__all__) == len(set(module.__all__))
+    for public, (home, own) in imported.items():
+        assert getattr(module, public) is getattr(importlib.import_module(home), own)
+
+
+def test_the_dialer_has_no_other_names() -> None:
+    """A name that it does not offer is an error like any module's; a module of it is found."""
+    with pytest.raises(AttributeError, match=r"'hamsa_async\.dialer' has no attribute 'Dailer'"):
+        hamsa_async.dialer.Dailer  # type: ignore[attr-defined] # noqa: B018
+    with pytest.raises(ImportError, match="Dailer"):
+        exec("from hamsa_async.dialer import Dailer")  # noqa: S102
 
 
 def test_every_public_name_is_used_in_the_typing_test() -> None:

@@ -1,12 +1,15 @@
 """The `hamsa` command. Needs the extra `dialer`."""
 
+import gc
 import os
 import sys
 import threading
+from importlib.util import find_spec
+from typing import Final
 
 from hamsa_async.errors import ConfigurationError
 
-_NEEDS = frozenset({"cyclopts", "platformdirs", "rich"})  # the dialer's own it says itself
+_NEEDS: Final = ("cyclopts", "platformdirs", "rich")  # the dialer's own it says itself
 
 
 def main() -> None:
@@ -16,18 +19,11 @@ def main() -> None:
 
     try:
         INTERRUPTIONS.install()
+        _check_needs()
         from hamsa_async.cli.app import run_command  # noqa: PLC0415
 
+        gc.freeze()  # what is imported stays: the collector need not look at it again
         code = run_command(sys.argv[1:])
-    except ModuleNotFoundError as error:
-        if error.name not in _NEEDS:
-            raise
-        print(
-            f"hamsa: {error.name} is missing: install the command with"
-            " pip install 'hamsa-async[dialer]'",
-            file=sys.stderr,
-        )
-        code = 2
     except ConfigurationError as error:  # a part of the extra is missing
         print(f"hamsa: {error}", file=sys.stderr)
         code = 2
@@ -41,3 +37,12 @@ def main() -> None:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _check_needs() -> None:
+    """Say what is missing, before any of it is imported."""
+    missing = [name for name in _NEEDS if find_spec(name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"{missing[0]} is missing: install the command with pip install 'hamsa-async[dialer]'"
+        )

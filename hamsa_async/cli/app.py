@@ -4,8 +4,8 @@ import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import (
@@ -17,19 +17,6 @@ from cyclopts.exceptions import (
 
 from hamsa_async import __version__
 from hamsa_async._masking import mask_text
-from hamsa_async.cli import (
-    agents,
-    call,
-    campaign,
-    conversations,
-    dnc,
-    fake,
-    journal,
-    numbers,
-    policy,
-    serving,
-    whoami,
-)
 from hamsa_async.cli.exits import Exit, before_dialing
 from hamsa_async.cli.output import complain, forgive, print_json
 from hamsa_async.cli.signals import INTERRUPTIONS
@@ -49,22 +36,30 @@ app: App = App(
     result_action="return_value",
 )
 
-_GROUPS: Final[Mapping[str, Sequence[App | Callable[..., Any]]]] = {
-    "Call": (campaign.app, call.call),
-    "Look at your account": (whoami.whoami, agents.app, numbers.app, conversations.app),
-    "On this machine": (policy.app, dnc.app, journal.app, serving.serve, fake.fake),
+# Each group's commands, and where they are: a command is loaded when it is typed.
+_GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Call": {"campaign": "campaign:app", "call": "call:call"},
+    "Look at your account": {
+        "whoami": "whoami:whoami",
+        "agents": "agents:app",
+        "numbers": "numbers:app",
+        "conversations": "conversations:app",
+    },
+    "On this machine": {
+        "policy": "policy:app",
+        "dnc": "dnc:app",
+        "journal": "journal:app",
+        "serve": "serving:serve",
+        "fake": "fake:fake",
+    },
 }
 
 
 def _assemble() -> None:
-    for name, commands in _GROUPS.items():
-        group = Group.create_ordered(name)
-        for command in commands:
-            if isinstance(command, App):
-                command.group = group
-                app.command(command)
-            else:
-                app.command(command, group=group)
+    for title, commands in _GROUPS.items():
+        group = Group.create_ordered(title)
+        for name, place in commands.items():
+            app.command(f"hamsa_async.cli.{place}", name=name, group=group)
     besides = Group.create_ordered("Besides")
     for flag in ("--help", "--version"):
         app[flag].group = besides
@@ -102,7 +97,15 @@ async def _run(tokens: Sequence[str]) -> object:
     with INTERRUPTIONS.attached():
         # A lone `-` would be taken for an option; as a path `./-` is the same.
         given = ["./-" if each == "-" else each for each in tokens]
+        _describe(given)
         return await app.run_async(given, exit_on_error=False, print_error=False)
+
+
+def _describe(tokens: Sequence[str]) -> None:
+    """Load the commands of a group of which none is typed: its help says what each is for."""
+    _, apps, _ = app.parse_commands(tokens)
+    if apps[-1].default_command is None:
+        apps[-1].resolved_commands()
 
 
 def _fail(tokens: Sequence[str], code: Exit, text: str) -> Exit:

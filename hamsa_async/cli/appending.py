@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from hamsa_async._urls import is_loopback
-from hamsa_async.cli.arguments import find_journal, read_country, read_name, read_share
+from hamsa_async.cli.arguments import read_share
 from hamsa_async.cli.comparing import agents_of
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal, read_name
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contracts
 from hamsa_async.cli.options import ListOptions
 from hamsa_async.cli.output import counted, people, print_json, visible
+from hamsa_async.cli.typed_numbers import read_country
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.appending import Appended, append_list
 from hamsa_async.errors import CampaignError

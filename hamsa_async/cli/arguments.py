@@ -2,41 +2,20 @@
 
 import math
 import re
-import shlex
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import platformdirs
-
-from hamsa_async.dialer import HAMSA_DEFAULT
-from hamsa_async.dialer.campaign import LIVE_CALLS
+from hamsa_async.cli.typed_numbers import read_number
+from hamsa_async.dialer.campaign import HAMSA_DEFAULT, LIVE_CALLS
 from hamsa_async.dialer.columns import REFERENCE, Naming
-from hamsa_async.dialer.numbers import NumberProblem, normalise, region_of
 from hamsa_async.dialer.retries import DEFAULT_ROWS, RetryRow
-from hamsa_async.errors import ConfigurationError, JournalError
+from hamsa_async.errors import ConfigurationError
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _AGE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.ASCII)
 _MOST_AT_ONCE: Final = 10_000  # requests in flight: more is a typing mistake
-
-
-def read_name(text: str | None) -> str:
-    """Read a campaign's name: the same name however it is typed.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
-    if text is None:
-        raise ConfigurationError(
-            "--name is needed: it names the campaign in the journal, and resumes it"
-        )
-    name = unicodedata.normalize("NFC", text).strip()
-    if not name or not name.isprintable():
-        raise ConfigurationError("a campaign's name must be printable, and not empty")
-    return name
 
 
 def read_concurrency(number: int) -> int:
@@ -59,15 +38,6 @@ def read_share(share: float) -> float:
     if not 0 <= share <= 1:
         raise ConfigurationError(f"--max-invalid is a share, 0 to 1 (all rows), not {share:g}")
     return share
-
-
-def read_country(code: str | None) -> str | None:
-    """Read `--country`: a code of two letters, however it is typed.
-
-    Raises:
-        ConfigurationError: There is no such country.
-    """
-    return None if code is None else region_of(code)
 
 
 def read_params(pairs: Iterable[str]) -> dict[str, Any]:
@@ -216,18 +186,6 @@ def read_retries(rows: Sequence[str]) -> tuple[str, ...] | None:
     return (*rows, *DEFAULT_ROWS)
 
 
-def read_number(text: str, *, what: str, country: str | None = None) -> str:
-    """Read a phone number as E.164.
-
-    Raises:
-        ConfigurationError: It is no number that can be called.
-    """
-    try:
-        return normalise(text, country=country)
-    except NumberProblem as problem:
-        raise ConfigurationError(f"{what}: {problem.code.sentence}") from None
-
-
 def read_from_number(text: str | None, country: str | None = None) -> str | None:
     """Read `--from`: a caller number, or `hamsa-default`."""
     if text is None or text == HAMSA_DEFAULT:
@@ -265,32 +223,6 @@ def read_naming(pairs: Iterable[str], ignored: Iterable[str]) -> Naming:
             raise ConfigurationError(f"--map {header} is given twice")
         named[header] = name
     return Naming(named=named, ignored=ignored)
-
-
-def find_journal(path: Path | None, *, make_folder: bool = False) -> Path:
-    """The journal's path: the one given, else the user's own.
-
-    Raises:
-        JournalError: The user's own is not there, or its folder cannot be made.
-    """
-    if path is not None:
-        return path
-    folder = platformdirs.user_data_path("hamsa")
-    if not (make_folder or folder.is_dir()):
-        raise JournalError(f"there is no journal at {folder / 'journal.db'} yet; see --journal")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise JournalError(
-            f"the folder {folder} cannot be made ({error.strerror}); choose a journal with"
-            " --journal"
-        ) from error
-    return folder / "journal.db"
-
-
-def journal_option(path: Path | None) -> str:
-    """The option that names a journal again in an advice; nothing for the user's own."""
-    return "" if path is None else f" --journal {shlex.quote(str(path))}"
 
 
 def caller_is_needed(from_number: str | None, *, loopback: bool) -> None:

@@ -11,18 +11,12 @@ import attrs
 from cyclopts import Parameter
 
 from hamsa_async._masking import mask_number
-from hamsa_async.cli.arguments import (
-    caller_is_needed,
-    find_journal,
-    journal_option,
-    read_country,
-    read_from_number,
-    read_number,
-    read_params,
-)
+from hamsa_async.cli.arguments import caller_is_needed, read_from_number, read_params
 from hamsa_async.cli.exits import Exit, after_call
+from hamsa_async.cli.journals import find_journal, journal_option
 from hamsa_async.cli.output import complain, counted, people, print_json, results, visible
 from hamsa_async.cli.signals import INTERRUPTIONS
+from hamsa_async.cli.typed_numbers import read_country, read_number
 from hamsa_async.cli.waiting import Waited, conversation_as_json, print_end, wait_for
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import HAMSA_DEFAULT, Dialer

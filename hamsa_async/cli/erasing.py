@@ -8,10 +8,12 @@ import attrs
 from rich.progress import Progress
 
 from hamsa_async._masking import mask_number
-from hamsa_async.cli.arguments import find_journal, read_age, read_country, read_number
+from hamsa_async.cli.arguments import read_age
 from hamsa_async.cli.asking import agreed, can_ask
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal
 from hamsa_async.cli.output import complain, counted, people, print_json, visible
+from hamsa_async.cli.typed_numbers import read_country, read_number
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.journal.erasure import Erasure, Forgotten, Overwritten, Purged
 from hamsa_async.errors import CampaignError, ConfigurationError

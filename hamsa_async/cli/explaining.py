@@ -8,15 +8,11 @@ from typing import Any, Final
 import attrs
 
 from hamsa_async._masking import mask_number
-from hamsa_async.cli.arguments import (
-    find_journal,
-    read_country,
-    read_moment,
-    read_name,
-    read_number,
-)
+from hamsa_async.cli.arguments import read_moment
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal, read_name
 from hamsa_async.cli.output import print_json, results, shown, visible
+from hamsa_async.cli.typed_numbers import read_country, read_number
 from hamsa_async.dialer import ContactState, SqliteJournal
 from hamsa_async.dialer.clocks import clock_of
 from hamsa_async.dialer.journal.records import Candidate

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from hamsa_async.cli.arguments import find_journal
 from hamsa_async.cli.erasing import purge_journal
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal
 from hamsa_async.cli.output import complain, people
 from hamsa_async.dialer import SqliteJournal
 

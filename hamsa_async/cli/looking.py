@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from hamsa_async.cli.asking import read_line
-from hamsa_async.cli.board import STEPS, STYLES, Board
+from hamsa_async.cli.board import STEPS, Board
 from hamsa_async.cli.output import people, shown
+from hamsa_async.cli.words import STYLES
 from hamsa_async.dialer import DialerEvent, EventKind, Run
 from hamsa_async.dialer.journal.records import row_of
-from hamsa_async.dialer.ramp import Stage
+from hamsa_async.dialer.stage import Stage
 
 _ANSWERS: Final = {"y": True, "yes": True, "نعم": True, "n": False, "no": False, "لا": False}
 _FORGOTTEN: Final = frozenset({EventKind.RETURNED})

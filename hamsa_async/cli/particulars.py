@@ -15,8 +15,8 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from hamsa_async._masking import mask_all_but_dates, mask_number, scrub
-from hamsa_async.cli.board import clock, span
 from hamsa_async.cli.output import results, visible
+from hamsa_async.cli.words import clock, span
 
 _LABEL: Final = 12  # columns, so that what is printed one after the other stands in line
 

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from hamsa_async.cli.arguments import (
     read_canary,
-    read_country,
     read_from_numbers,
     read_live_calls,
     read_moment,
@@ -26,6 +25,7 @@ from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell
 from hamsa_async.cli.money import ceiling
 from hamsa_async.cli.options import CheckOptions, ListOptions, PlanOptions
 from hamsa_async.cli.output import machine, people, print_json, results, visible
+from hamsa_async.cli.typed_numbers import read_country
 from hamsa_async.dialer import ContactState, Row
 from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.budget import Budget

@@ -10,10 +10,10 @@ import attrs
 from rich.table import Table
 
 from hamsa_async._masking import mask_number
-from hamsa_async.cli.arguments import find_journal, journal_option, read_name
-from hamsa_async.cli.board import cell_of
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal, journal_option, read_name
 from hamsa_async.cli.output import people, print_json, results, visible
+from hamsa_async.cli.words import cell_of
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import AttemptState, Dialer
 from hamsa_async.dialer.journal.records import DoubtRecord

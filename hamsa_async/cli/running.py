@@ -15,13 +15,10 @@ import attrs
 
 from hamsa_async.cli.ahead import look_ahead
 from hamsa_async.cli.arguments import (
-    find_journal,
     read_canary,
     read_concurrency,
-    read_country,
     read_from_numbers,
     read_live_calls,
-    read_name,
     read_naming,
     read_params,
     read_policies,
@@ -33,6 +30,7 @@ from hamsa_async.cli.arguments import (
 from hamsa_async.cli.asking import can_ask, confirmed
 from hamsa_async.cli.board import make_board
 from hamsa_async.cli.exits import Exit, after_failure, after_run
+from hamsa_async.cli.journals import find_journal, read_name
 from hamsa_async.cli.lists import InvalidRows, list_of, tell_about_columns, tell_about_contracts
 from hamsa_async.cli.looking import Look
 from hamsa_async.cli.options import ListOptions, RunOptions
@@ -40,6 +38,7 @@ from hamsa_async.cli.output import complain, counted, people, print_json, shown
 from hamsa_async.cli.serving import webhook_secrets
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.cli.summary import Summary
+from hamsa_async.cli.typed_numbers import read_country
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import (
     Campaign,

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hamsa_async.cli.arguments import find_journal
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal
 from hamsa_async.cli.output import people
 from hamsa_async.cli.signals import INTERRUPTIONS
 from hamsa_async.dialer import SqliteJournal

@@ -8,8 +8,8 @@ import attrs
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hamsa_async.cli.board import clock, counts_table, pace_words
 from hamsa_async.cli.output import shown
+from hamsa_async.cli.words import clock, counts_table, pace_words
 from hamsa_async.dialer import ContactState, DialerEvent, SqliteJournal
 from hamsa_async.dialer.budget import Budget, Spent
 from hamsa_async.dialer.journal import CampaignRecord, RunRecord

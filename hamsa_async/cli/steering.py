@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Final
 
-from hamsa_async.cli.arguments import find_journal, read_name
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal, read_name
 from hamsa_async.cli.output import people, visible
 from hamsa_async.dialer import SqliteJournal
-from hamsa_async.dialer.campaign import SINGLE_CALLS
+from hamsa_async.dialer.journal.records import SINGLE_CALLS
 from hamsa_async.dialer.machine import Asked
 from hamsa_async.errors import CampaignError, ConfigurationError
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from hamsa_async.cli.arguments import find_journal, read_name
 from hamsa_async.cli.exits import Exit
+from hamsa_async.cli.journals import find_journal, read_name
 from hamsa_async.cli.output import complain, people, print_json, results, visible
 from hamsa_async.client import HamsaClient
 from hamsa_async.dialer import Dialer

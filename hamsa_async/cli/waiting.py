@@ -16,10 +16,10 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from hamsa_async._masking import scrub
-from hamsa_async.cli.board import span
 from hamsa_async.cli.exits import Exit, after_end
 from hamsa_async.cli.output import people, results, shown
 from hamsa_async.cli.signals import INTERRUPTIONS
+from hamsa_async.cli.words import span
 from hamsa_async.client import HamsaClient
 from hamsa_async.errors import NotEndedError
 from hamsa_async.models import REFERENCE_PARAM, CallStatus, Conversation

@@ -15,6 +15,7 @@ from hamsa_async._urls import check_url
 from hamsa_async.dialer.budget import Budget, as_amount
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
+from hamsa_async.dialer.journal.records import SINGLE_CALLS
 from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD, read_refusal_field
 from hamsa_async.dialer.policy import Policy, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS, Retries
@@ -22,9 +23,6 @@ from hamsa_async.errors import ConfigurationError
 
 HAMSA_DEFAULT: Final = "hamsa-default"
 """As `from_number`: take the API's own fallback number, knowingly. It is a foreign one."""
-
-SINGLE_CALLS: Final = "hamsa-call"
-"""The campaign in which a journal keeps single calls. It has no list, and is never run."""
 
 LIVE_CALLS: Final = 10
 """The most live calls, where nothing else is said."""

@@ -18,15 +18,22 @@ from hamsa_async.dialer.agent_watch import AgentWatch
 from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.api import Api, CallSecrets
 from hamsa_async.dialer.appending import Appended, append_list, name_of
-from hamsa_async.dialer.campaign import SETTINGS_SINCE, SINGLE_CALLS, Campaign, Delivery
+from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
 from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch, SteadyClock
 from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.finish import Ending, Finish
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
-from hamsa_async.dialer.journal.records import CampaignRecord, Identity, StagedList, Verdict
+from hamsa_async.dialer.journal.records import (
+    SINGLE_CALLS,
+    CampaignRecord,
+    Identity,
+    StagedList,
+    Verdict,
+)
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
 from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.observer import (
@@ -41,7 +48,7 @@ from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
-from hamsa_async.dialer.runner import Ending, Finish, Runner, utc_now
+from hamsa_async.dialer.runner import Runner, utc_now
 from hamsa_async.dialer.single import see_ends
 from hamsa_async.errors import (
     CampaignError,

@@ -17,6 +17,7 @@ import attrs
 from hamsa_async.dialer.breaker import went_wrong
 from hamsa_async.dialer.campaign import Campaign
 from hamsa_async.dialer.machine import AttemptState
+from hamsa_async.dialer.stage import Stage
 from hamsa_async.models import AgentDetails
 
 CANARY: Final = 5
@@ -35,19 +36,6 @@ CLEAN_MINUTES: Final = 2
 """How many of them follow the canary, where nobody looks at it."""
 
 _TOO_MANY: Final = 1 / 2  # the share of requests refused, or of calls failed, that is not clean
-
-
-class Stage(enum.StrEnum):
-    """How far a run has got."""
-
-    CANARY = "canary"
-    """Its first calls are made."""
-    LOOK = "look"
-    """They are made, and looked at; nobody more is called meanwhile."""
-    CLIMB = "climb"
-    """The rate doubles with each clean minute."""
-    FULL = "full"
-    """It is as high as it may be."""
 
 
 class Sign(enum.StrEnum):

@@ -29,6 +29,7 @@ from hamsa_async.dialer.budget import Refusal, Spending, Spent
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
 from hamsa_async.dialer.clock_watch import ClockWatch
 from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.finish import CALLS_OPEN, DOUBTS_OPEN, LIST_UNREADABLE, Ending, Finish
 from hamsa_async.dialer.host import PROBE_EVERY, HostWatch
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
@@ -52,15 +53,6 @@ from hamsa_async.dialer.spending import recount
 from hamsa_async.errors import HamsaError, JournalError, NotFoundError
 from hamsa_async.models import Call, CallRequest, WebhookAuth
 
-CALLS_OPEN: Final = "calls_open"
-"""Why a run waits, or ends, when only the ends of placed calls are outstanding."""
-
-DOUBTS_OPEN: Final = "unknown"
-"""The same, when only doubts are outstanding that may still be settled."""
-
-LIST_UNREADABLE: Final = "list_unreadable"
-"""Why a run ends when the list of calls cannot be read, and nothing is left but to look."""
-
 GIVE_UP_LOOKING_AFTER: Final = timedelta(minutes=30)
 """How long a run tries to read the list when nothing is left but to look."""
 
@@ -71,33 +63,6 @@ _CODE: Final = re.compile(r"[A-Za-z][\w.-]{0,59}", re.ASCII)
 _CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LISTEN_EVERY: Final = 0.5  # seconds; whoever pauses a campaign wants to see it paused
 _LOOK_AT_CLOCK: Final = 1.0  # seconds; the wall clock may be set, and a laptop may sleep
-
-
-class Ending(enum.StrEnum):
-    """How a run ended."""
-
-    DONE = "done"
-    """Nothing is left to dial, and every placed call has ended."""
-    NOTHING_NOW = "nothing_now"
-    """What is left may not be dialed yet, or calls have not ended, and the run was told not to
-    wait; or waiting would not help, because what holds it is a call whose outcome is unknown."""
-    INTERRUPTED = "interrupted"
-    """It was stopped; running it again resumes."""
-    HALTED = "halted"
-    """Every further call would have failed the same way, or so it looks from the last ones, or
-    a budget is used up; the reason says which."""
-
-
-@attrs.frozen(kw_only=True)
-class Finish:
-    """How a run ended, and why."""
-
-    ending: Ending
-    reason: str | None = None
-    next_at: datetime | None = None
-    """When the first contact is due that waits, for `NOTHING_NOW`."""
-    by_budget: bool = False
-    """Whether a budget is what ended it."""
 
 
 class _HeldBackError(Exception):

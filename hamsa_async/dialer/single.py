@@ -17,11 +17,11 @@ from hamsa_async._pull import see_through
 from hamsa_async._retry import pause
 from hamsa_async.config import ClientConfig
 from hamsa_async.dialer.api import ConversationsApi, VoiceAgentsApi
-from hamsa_async.dialer.campaign import SINGLE_CALLS, Campaign
+from hamsa_async.dialer.campaign import Campaign
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.dialing import CANCELLED
 from hamsa_async.dialer.journal.protocol import Journal
-from hamsa_async.dialer.journal.records import Barred, Candidate, OpenCall, Settlement
+from hamsa_async.dialer.journal.records import SINGLE_CALLS, Barred, Candidate, OpenCall, Settlement
 from hamsa_async.dialer.machine import (
     ATTEMPT_AFTER,
     HAPPENING_AFTER,

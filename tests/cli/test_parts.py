@@ -9,19 +9,14 @@ from typing import Any
 
 import pytest
 
-from hamsa_async.cli.arguments import (
-    caller_is_needed,
-    read_age,
-    read_country,
-    read_name,
-    read_params,
-    read_rate,
-    short_path,
-)
-from hamsa_async.cli.board import Tally, describe, span
+from hamsa_async.cli.arguments import caller_is_needed, read_age, read_params, read_rate, short_path
+from hamsa_async.cli.board import Tally, describe
 from hamsa_async.cli.exits import Exit, after_call, after_failure, after_run, before_dialing
+from hamsa_async.cli.journals import read_name
 from hamsa_async.cli.output import Forgiving, shown, visible
 from hamsa_async.cli.summary import Summary
+from hamsa_async.cli.typed_numbers import read_country
+from hamsa_async.cli.words import span
 from hamsa_async.dialer import ContactState, DialerEvent, Ending, EventKind, Finish, ReportRow
 from hamsa_async.dialer.report import MEANINGS, write_csv, write_json
 from hamsa_async.errors import (

@@ -21,8 +21,9 @@ from hamsa_async.dialer import (
 )
 from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.plan import Pacing, plan
-from hamsa_async.dialer.ramp import CLEAN_MINUTES, LEAST_RATE, MINUTE, START_RATE, Ramp, Stage
+from hamsa_async.dialer.ramp import CLEAN_MINUTES, LEAST_RATE, MINUTE, START_RATE, Ramp
 from hamsa_async.dialer.reading import read_chunks
+from hamsa_async.dialer.stage import Stage
 from hamsa_async.errors import ConfigurationError
 
 HUNG = 60.0

@@ -31,7 +31,6 @@ from hamsa_async.dialer.journal.sql import transaction
 from hamsa_async.dialer.journal.thread import ThreadedConnection
 from hamsa_async.dialer.journal.times import to_millis
 from hamsa_async.dialer.machine import IN_DOUBT, AttemptState
-from hamsa_async.dialer.numbers import digits_as_written
 from hamsa_async.errors import JournalError
 
 T = TypeVar("T")
@@ -79,6 +78,9 @@ class Erasure:
         Cancellation:
             It may have been done or not; to do it again is harmless.
         """
+        # A journal needs no libphonenumber but for this, and whoever reads a number has it.
+        from hamsa_async.dialer.numbers import digits_as_written  # noqa: PLC0415
+
         person = Person(number=number, written=digits_as_written(number))
         # The long search holds nobody off; what came meanwhile is searched in the transaction.
         traces = await self._reader.run(

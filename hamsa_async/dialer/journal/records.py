@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from hamsa_async._masking import mask_number
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.machine import AttemptState, ContactState, Happening
+
+SINGLE_CALLS: Final = "hamsa-call"
+"""The campaign in which a journal keeps single calls. It has no list, and is never run."""
 
 
 def row_of(row: int, list_number: int | None) -> str:
