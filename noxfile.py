@@ -104,13 +104,14 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def bench(session: nox.Session) -> None:
-    """Measure a call, a campaign, what holds up its loop, the import, and reading lists."""
+    """Measure a call, a campaign, what holds up its loop, the import, commands and lists."""
     install_wheel(session, "all")
     for name in ("call", "campaign"):
         session.run("python", f"tests/benchmarks/{name}.py", *session.posargs)
     session.run("python", "tests/benchmarks/long_campaign.py")
     session.run("python", "tests/benchmarks/held.py")
     session.run("python", "tests/benchmarks/imports.py")
+    session.run("python", "tests/benchmarks/commands.py")
     session.install("xlsxwriter>=3.2")
     session.run("python", "tests/benchmarks/lists.py")
 

@@ -43,3 +43,10 @@ def test_the_import_is_measured() -> None:
     assert len(said["lines"]) == 2
     assert len(said["worst"]) == 3
     assert said["late"] == []
+
+
+def test_the_start_of_commands_is_measured() -> None:
+    """Each line once; one that fails would measure nothing."""
+    lines = said_by("commands.py", "--processes", "1")["lines"]
+    assert len({line["line"] for line in lines}) == len(lines) > 3
+    assert all(len(line["cpu_ms"]) == 1 for line in lines)  # type: ignore[arg-type]

@@ -13,7 +13,8 @@ from rich.console import Console
 
 import hamsa_async.testing
 from hamsa_async import HamsaClient
-from hamsa_async.cli.board import LiveBoard, counts_table
+from hamsa_async.cli.board import LiveBoard
+from hamsa_async.cli.words import counts_table
 from hamsa_async.dialer import Campaign, Dialer, EventKind
 from hamsa_async.dialer.report import MEANINGS
 from hamsa_async.testing import FAKE_AGENT_ID, FAKE_API_KEY, FakeHamsa
