@@ -326,6 +326,7 @@ class Runner:
             asked = await self._journal.asked(self._id)
             if asked is Asked.STOP:
                 self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
+                return
             if (asked is Asked.PAUSE) == self._may_dial.is_set():
                 await self._note_paused(paused=asked is Asked.PAUSE)
             await self._look_for_more()
