@@ -14,7 +14,7 @@ from hamsa_async.testing import FAKE_AGENT_ID
 
 WHOLE_NUMBER = re.compile(r"\+\d{8,}")
 COLUMNS = [
-    *("list_number", "row", "contact_id", "phone_number", "state"),
+    *("row", "list_number", "contact_id", "phone_number", "state"),
     *("reason", "attempts", "call_id"),
 ]
 
