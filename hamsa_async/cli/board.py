@@ -25,9 +25,9 @@ from rich.text import Text
 from hamsa_async.cli.output import people, shown, visible
 from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
 from hamsa_async.dialer.budget import Spent
+from hamsa_async.dialer.finish import CALLS_OPEN, DOUBTS_OPEN
 from hamsa_async.dialer.journal.records import row_of
 from hamsa_async.dialer.ramp import Stage
-from hamsa_async.dialer.runner import CALLS_OPEN, DOUBTS_OPEN
 
 STYLES: Final[Mapping[ContactState, str]] = {
     ContactState.PLACED: "blue",

@@ -15,9 +15,9 @@ from hamsa_async.cli.output import complain, machine, people, results, shown, vi
 from hamsa_async.cli.standing import standing_of
 from hamsa_async.dialer import ContactState, Ending, Finish, Loaded, SqliteJournal
 from hamsa_async.dialer.budget import Spent
+from hamsa_async.dialer.finish import CALLS_OPEN, DOUBTS_OPEN, LIST_UNREADABLE
 from hamsa_async.dialer.journal import CampaignRecord, Journal, ReportRow
 from hamsa_async.dialer.report import MEANINGS, write_json
-from hamsa_async.dialer.runner import CALLS_OPEN, DOUBTS_OPEN, LIST_UNREADABLE
 
 _SHOWN_ROWS: Final = 60
 # A column of the shown rows, and how wide a terminal must be for it.

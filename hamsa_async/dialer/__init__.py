@@ -12,9 +12,9 @@ from hamsa_async.dialer.contact_list import ContactList
 from hamsa_async.dialer.contacts import Contact, Row
 from hamsa_async.dialer.dialer import Dialer, Loaded, Run
 from hamsa_async.dialer.events import DialerEvent, EventKind
+from hamsa_async.dialer.finish import Ending, Finish
 from hamsa_async.dialer.journal import Journal, ReportRow, SqliteJournal
 from hamsa_async.dialer.machine import AttemptState, ContactState
-from hamsa_async.dialer.runner import Ending, Finish
 
 __all__ = [
     "HAMSA_DEFAULT",

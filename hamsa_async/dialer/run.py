@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -18,9 +18,12 @@ from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.records import CampaignRecord
 from hamsa_async.dialer.machine import DIALABLE, LONGEST_CALL, ContactState
 from hamsa_async.dialer.ramp import Beginning
-from hamsa_async.dialer.runner import Finish, Runner
+from hamsa_async.dialer.runner import Runner
 from hamsa_async.errors import DialerError
 from hamsa_async.models import AgentDetails, Project
+
+if TYPE_CHECKING:
+    from hamsa_async.dialer.finish import Finish
 
 log: logging.Logger = logging.getLogger("hamsa_async")
 
