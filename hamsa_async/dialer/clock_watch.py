@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from hamsa_async._masking import mask_text
@@ -27,6 +27,11 @@ _JUMP: Final = timedelta(seconds=10)  # what no network time service corrects wi
 _LOOK_AT_CLOCK: Final = 1.0  # seconds
 _SPAN: Final = timedelta(hours=1)  # of the list that is asked for; nobody reads its rows
 _REASON_LIMIT: Final = 200
+
+
+def utc_now() -> datetime:
+    """What time it is."""
+    return datetime.now(UTC)
 
 
 class SteadyClock:

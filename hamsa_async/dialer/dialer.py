@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -11,30 +10,22 @@ from typing import Any, Final, Self
 
 import attrs
 
-from hamsa_async._masking import mask_text
-from hamsa_async.dialer.acceptance import check_caller, check_contracts, check_usable
 from hamsa_async.dialer.agent_watch import LOOK_EVERY as AGENTS_EVERY
 from hamsa_async.dialer.agent_watch import AgentWatch
 from hamsa_async.dialer.agents import AgentContracts
 from hamsa_async.dialer.api import Api, CallSecrets
-from hamsa_async.dialer.appending import Appended, append_list, name_of
-from hamsa_async.dialer.campaign import SETTINGS_SINCE, Campaign, Delivery
-from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch, SteadyClock
-from hamsa_async.dialer.columns import Columns
+from hamsa_async.dialer.appending import Appended, append_list
+from hamsa_async.dialer.campaign import Campaign, Delivery
+from hamsa_async.dialer.clock_watch import COMPARE_EVERY, ClockWatch, SteadyClock, utc_now
 from hamsa_async.dialer.contact_list import Source
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.finish import Ending, Finish
 from hamsa_async.dialer.host import PROBE_EVERY
 from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
-from hamsa_async.dialer.journal.records import (
-    SINGLE_CALLS,
-    CampaignRecord,
-    Identity,
-    StagedList,
-    Verdict,
-)
+from hamsa_async.dialer.journal.records import SINGLE_CALLS, CampaignRecord, Identity, Verdict
 from hamsa_async.dialer.journal.sqlite import SqliteJournal
+from hamsa_async.dialer.loading import Loading
 from hamsa_async.dialer.machine import AttemptState
 from hamsa_async.dialer.observer import (
     LOOK_EVERY,
@@ -43,12 +34,11 @@ from hamsa_async.dialer.observer import (
 )
 from hamsa_async.dialer.others import look_for_others
 from hamsa_async.dialer.ramp import MINUTE, Beginning, Ramp
-from hamsa_async.dialer.reading import read_chunks
 from hamsa_async.dialer.reconcile import BY_WORD, LAG, Reconciler, by_word
 from hamsa_async.dialer.reconcile import LOOK_EVERY as DOUBTS_EVERY
 from hamsa_async.dialer.rules import Rules
 from hamsa_async.dialer.run import Loaded, Run, see_out
-from hamsa_async.dialer.runner import Runner, utc_now
+from hamsa_async.dialer.runner import Runner
 from hamsa_async.dialer.single import see_ends
 from hamsa_async.errors import (
     CampaignError,
@@ -457,15 +447,16 @@ class Dialer:
             check = AgentContracts(
                 campaign.voice_agent_id, agent, campaign.params, self._client.voice_agents.get
             )
-            columns, changes, taken = await self._take(
-                campaign,
-                record,
-                contacts,
-                check,
+            loading = Loading(
+                journal=journal,
+                campaign=campaign,
+                contracts=check,
+                loopback=self._client.config.is_loopback,
                 accept_changes=accept_changes,
                 max_invalid=max_invalid,
                 strict=strict,
             )
+            taken = await loading.take(record, contacts)
             record = await self._record(campaign, contacts)
             return Loaded(
                 campaign=campaign,
@@ -473,13 +464,13 @@ class Dialer:
                 project=self._project,
                 agent=agent,
                 counts=await journal.counts(record.id),
-                columns=columns,
+                columns=taken.columns,
                 contract=check.result(),
                 named=check.named(),
                 agents=check.agents,
                 beginning=await self._beginning(campaign, record, agent),
-                accepted=tuple(changes),
-                events=(*events, *taken),
+                accepted=taken.changes,
+                events=(*events, *([] if taken.event is None else [taken.event])),
             )
         except BaseException:
             if newly:
@@ -493,93 +484,6 @@ class Dialer:
                 f"the journal has no campaign {campaign.name!r}: give a contact list"
             )
         return record or await self.journal.add_campaign(campaign.name, campaign.settings())
-
-    async def _take(
-        self,
-        campaign: Campaign,
-        record: CampaignRecord,
-        contacts: Source | None,
-        check: AgentContracts,
-        *,
-        accept_changes: bool,
-        max_invalid: float,
-        strict: bool,
-    ) -> tuple[Columns | None, list[str], list[DialerEvent]]:
-        """Read the list, if one was given, and take it and the settings over."""
-        try:
-            changes = (
-                _setting_changes(record.settings, campaign.settings()) if record.loaded else []
-            )
-            if contacts is None:
-                await self._check_resumable(campaign, record)
-                some = await self.journal.pending(record.id, after=0, limit=_LOOKED_AT)
-                await check.add_params((each.row, each.agent_id, each.params) for each in some)
-                _check_accepted(campaign, changes, accept_changes=accept_changes)
-                await self._judge_again(record, changes)
-                await self.journal.change_settings(record.id, campaign.settings())
-                return None, changes, []
-            columns, staged = await self._stage(record, campaign, contacts, check)
-            check_usable(staged, max_invalid)
-            if strict:
-                check_contracts([check.result(), *check.named()])
-            self._check_from_number(campaign, staged.without_from_number)
-            if record.loaded:
-                changes += _list_changes(staged)
-            _check_accepted(campaign, changes, accept_changes=accept_changes)
-            await self._judge_again(record, changes)
-            if record.loaded and not staged.difference:
-                await self.journal.change_settings(record.id, campaign.settings())
-                return columns, changes, []
-            return (
-                columns,
-                changes,
-                [
-                    await self.journal.take_over(
-                        record.id, campaign.settings(), name=name_of(contacts)
-                    )
-                ],
-            )
-        finally:
-            await self.journal.unstage(record.id)
-
-    async def _judge_again(self, record: CampaignRecord, changes: Sequence[str]) -> None:
-        """Let other rules judge anew whom the old ones held.
-
-        Before the settings are changed: after a crash in between, the next run sees the change
-        still, and does it again.
-        """
-        if any(change.startswith(_RULED_BY) for change in changes):
-            await self.journal.judge_again(record.id)
-
-    async def _check_resumable(self, campaign: Campaign, record: CampaignRecord) -> None:
-        if not record.loaded:
-            raise CampaignError(
-                f"the list of campaign {campaign.name!r} was not taken over (it was refused, or"
-                " not read to its end): run it with a list again"
-            )
-        self._check_from_number(campaign, await self.journal.without_from_number(record.id))
-
-    async def _stage(
-        self, record: CampaignRecord, campaign: Campaign, contacts: Source, check: AgentContracts
-    ) -> tuple[Columns | None, StagedList]:
-        seen: list[Columns] = []
-        chunks = read_chunks(
-            contacts,
-            country=campaign.country,
-            variables=check.variables,
-            on_columns=seen.append,
-        )
-        await self.journal.stage(record.id, [], first=True)
-        async with aclosing(chunks):
-            async for rows in chunks:
-                await check.add(rows)
-                await self.journal.stage(record.id, rows, first=False)
-        return (seen[0] if seen else None), await self.journal.staged(record.id)
-
-    def _check_from_number(self, campaign: Campaign, without: int) -> None:
-        check_caller(
-            campaign.from_number, without=without, loopback=self._client.config.is_loopback
-        )
 
     async def _agent(self, voice_agent_id: str) -> AgentDetails:
         try:
@@ -814,39 +718,3 @@ class Dialer:
         journal, self._opened = self._opened, None
         if journal is not None and journal is not self._given:
             await journal.aclose()
-
-
-def _check_accepted(campaign: Campaign, changes: Sequence[str], *, accept_changes: bool) -> None:
-    if changes and not accept_changes:
-        raise CampaignError(
-            f"campaign {campaign.name!r} differs from the journal: {'; '.join(changes)};"
-            " accept it with --accept-changes, or give the campaign another name"
-        )
-
-
-def _setting_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    before = {**SETTINGS_SINCE, **before}
-    return [
-        _change(name, before.get(name), value)
-        for name, value in now.items()
-        if before.get(name) != value
-    ]
-
-
-def _change(name: str, before: Any, now: Any) -> str:
-    if name == "params":
-        return "params differ"  # they may say things about people
-    return f"{name} is {mask_text(repr(now))}, was {mask_text(repr(before))}"
-
-
-def _list_changes(staged: StagedList) -> list[str]:
-    difference = staged.difference
-    return [
-        f"{count} row{'s' if count > 1 else ''} {what}"
-        for count, what in (
-            (difference.new, "new"),
-            (difference.gone, "gone"),
-            (difference.changed, "changed"),
-        )
-        if count
-    ]

@@ -1,4 +1,4 @@
-"""How a run ends, and what it says that it waits for."""
+"""How a run ends, and why."""
 
 import enum
 from datetime import datetime

@@ -9,21 +9,18 @@ import asyncio
 import contextlib
 import enum
 import itertools
-import re
-import secrets
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
 
 from hamsa_async._limits import Pace
-from hamsa_async._masking import mask_text
 from hamsa_async._pull import Pull, see_through
 from hamsa_async.dialer.agent_watch import AgentWatch
 from hamsa_async.dialer.api import VoiceAgentsApi
+from hamsa_async.dialer.attempt_ids import AttemptIds
 from hamsa_async.dialer.breaker import Breaker
 from hamsa_async.dialer.budget import Refusal, Spending, Spent
 from hamsa_async.dialer.campaign import HAMSA_DEFAULT, Campaign
@@ -40,17 +37,16 @@ from hamsa_async.dialer.machine import (
     Asked,
     AttemptState,
     Happening,
-    attempt_after,
     ends_campaign,
-    happening_after,
 )
 from hamsa_async.dialer.observer import LEEWAY, Observer
 from hamsa_async.dialer.pacer import Pacer
 from hamsa_async.dialer.ramp import Ramp
 from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
+from hamsa_async.dialer.settlements import lost, settlement_of, words_of
 from hamsa_async.dialer.spending import recount
-from hamsa_async.errors import HamsaError, JournalError, NotFoundError
+from hamsa_async.errors import HamsaError, JournalError
 from hamsa_async.models import Call, CallRequest, WebhookAuth
 
 GIVE_UP_LOOKING_AFTER: Final = timedelta(minutes=30)
@@ -58,9 +54,6 @@ GIVE_UP_LOOKING_AFTER: Final = timedelta(minutes=30)
 
 _READ_AHEAD: Final = 200  # contacts read at once
 _HELD_AT_ONCE: Final = 200  # contacts: others wait as long as their rules take, some 20 ms
-_REASON_LIMIT: Final = 200
-_CODE: Final = re.compile(r"[A-Za-z][\w.-]{0,59}", re.ASCII)
-_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LISTEN_EVERY: Final = 0.5  # seconds; whoever pauses a campaign wants to see it paused
 _LOOK_AT_CLOCK: Final = 1.0  # seconds; the wall clock may be set, and a laptop may sleep
 
@@ -291,6 +284,7 @@ class Runner:
             asked = await self._journal.asked(self._id)
             if asked is Asked.STOP:
                 self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
+                return
             if (asked is Asked.PAUSE) == self._may_dial.is_set():
                 await self._note_paused(paused=asked is Asked.PAUSE)
             await self._look_for_more()
@@ -707,12 +701,12 @@ class Runner:
     async def _after_error(self, dial: _Dial, error: HamsaError) -> None:
         if dial.step is not _Step.INTENDED:
             # Without an intent nothing was tried: the client is closed, or refuses to serve.
-            self._end(Finish(ending=Ending.HALTED, reason=_words(error)))
+            self._end(Finish(ending=Ending.HALTED, reason=words_of(error)))
             return
         end = settlement_of(error, own_agent=dial.candidate.agent_id is not None)
         await self._settle(dial, end)
         if ends_campaign(error) and end.happening is not Happening.REFUSED:
-            self._end(Finish(ending=Ending.HALTED, reason=_words(error)))
+            self._end(Finish(ending=Ending.HALTED, reason=words_of(error)))
             return
         await self._watch(sent=end.state is not AttemptState.NOT_SENT)
 
@@ -800,59 +794,3 @@ class Runner:
 
     async def _note(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         self._tell(await self._journal.note(self._id, kind, data))
-
-
-class AttemptIds:
-    """Makes attempts' ids: unique, and in the order of time, so that they file cheaply."""
-
-    def __init__(self) -> None:
-        # Asked of the system once: no two runs share it, and within one the count goes on.
-        self._run = secrets.token_hex(8)
-        self._count = itertools.count(1)
-
-    def next(self) -> str:
-        """Make one."""
-        return f"att_{time.time_ns() // 1_000_000:012x}{self._run}{next(self._count):08x}"
-
-
-def lost(reason: str) -> Settlement:
-    """The end of an attempt of which nothing is proven."""
-    return Settlement(state=AttemptState.UNKNOWN, happening=Happening.LOST, reason=reason)
-
-
-def settlement_of(error: HamsaError, *, own_agent: bool) -> Settlement:
-    """What an error means for the attempt and its contact.
-
-    An agent that is missing ends the campaign, unless it is the row's own.
-    """
-    happening = happening_after(error)
-    if own_agent and isinstance(error, NotFoundError):
-        happening = Happening.REFUSED
-    return Settlement(
-        state=attempt_after(error),
-        happening=happening,
-        call_id=getattr(error, "call_id", None),
-        status=error.status,
-        reason=code_of(error),
-        detail=_words(error),
-        server_ahead=getattr(error, "server_ahead", None),
-    )
-
-
-def code_of(error: HamsaError) -> str:
-    """An error as a short code that stays: the API's own, its status, or what it is here."""
-    key = error.message_key or ""
-    if _CODE.fullmatch(key) and mask_text(key) == key:
-        return key
-    if error.status is not None:
-        return f"http_{error.status}"
-    return _CAPITAL.sub("_", type(error).__name__.removesuffix("Error")).lower()
-
-
-def _words(error: HamsaError) -> str:
-    return mask_text(str(error))[:_REASON_LIMIT]
-
-
-def utc_now() -> datetime:
-    """What time it is."""
-    return datetime.now(UTC)

@@ -17,7 +17,9 @@ from hamsa_async._pull import see_through
 from hamsa_async._retry import pause
 from hamsa_async.config import ClientConfig
 from hamsa_async.dialer.api import ConversationsApi, VoiceAgentsApi
+from hamsa_async.dialer.attempt_ids import AttemptIds
 from hamsa_async.dialer.campaign import Campaign
+from hamsa_async.dialer.clock_watch import utc_now
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.dialing import CANCELLED
 from hamsa_async.dialer.journal.protocol import Journal
@@ -31,7 +33,7 @@ from hamsa_async.dialer.machine import (
 )
 from hamsa_async.dialer.observer import LEEWAY, Observer, end_of
 from hamsa_async.dialer.others import look_for_others
-from hamsa_async.dialer.runner import AttemptIds, lost, settlement_of, utc_now
+from hamsa_async.dialer.settlements import lost, settlement_of
 from hamsa_async.errors import (
     AuthenticationError,
     Certainty,

@@ -13,7 +13,10 @@ import pytest
 from hamsa_async.testing import FAKE_AGENT_ID
 
 WHOLE_NUMBER = re.compile(r"\+\d{8,}")
-COLUMNS = ["row", "contact_id", "phone_number", "state", "reason", "attempts", "call_id"]
+COLUMNS = [
+    *("row", "list_number", "contact_id", "phone_number", "state"),
+    *("reason", "attempts", "call_id"),
+]
 
 
 # -- --fake
@@ -69,7 +72,7 @@ def test_json(dial: Any, contacts: Any, tools: Any) -> None:
     assert document["rows_total"] == 5
     assert document["settings"]["params"] == {"a": "1", "b": "x=y"}
     assert [row["phone_number"] for row in document["rows"]] == tools.numbers_of(5)
-    assert all(list(row)[:4] == COLUMNS[:4] for row in document["rows"])
+    assert all(list(row)[:5] == COLUMNS[:5] for row in document["rows"])
     assert all(row.keys() >= set(COLUMNS) for row in document["rows"])
     assert all(row["attempts"] == 1 and row["call_id"] for row in document["rows"])
     assert "done 5" in done.err

@@ -13,7 +13,7 @@ from hamsa_async.cli.exits import Exit, after_failure, after_run
 from hamsa_async.dialer import ContactState, Ending, EventKind, SqliteJournal
 from hamsa_async.dialer.finish import CALLS_OPEN, DOUBTS_OPEN, LIST_UNREADABLE
 from hamsa_async.dialer.machine import Asked
-from hamsa_async.dialer.runner import code_of
+from hamsa_async.dialer.settlements import code_of
 from hamsa_async.errors import (
     HamsaError,
     InvalidRequestError,

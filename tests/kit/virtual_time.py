@@ -102,11 +102,14 @@ class OneThreadWriter:
         connection.execute("PRAGMA synchronous = OFF")  # nobody pulls the plug here
 
     async def write(self, write: Callable[[sqlite3.Connection], Any]) -> Any:
+        return await self.queue(write)
+
+    def queue(self, write: Callable[[sqlite3.Connection], Any]) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.append((write, future))
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
-        return await future
+        return future
 
     async def aclose(self) -> None:
         if self._working is not None:
