@@ -102,10 +102,9 @@ async def _run(tokens: Sequence[str]) -> object:
 
 
 def _describe(tokens: Sequence[str]) -> None:
-    """Load the commands of a group of which none is typed: its help says what each is for."""
-    _, apps, _ = app.parse_commands(tokens)
-    if apps[-1].default_command is None:
-        apps[-1].resolved_commands()
+    """Load the commands of the last one typed: help, or a mistake, says what each is for."""
+    _, apps, _ = app.parse_commands([each for each in tokens if each not in app.help_flags])
+    apps[-1].resolved_commands()
 
 
 def _fail(tokens: Sequence[str], code: Exit, text: str) -> Exit:

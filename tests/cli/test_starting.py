@@ -67,3 +67,28 @@ def test_the_list_of_numbers(loaded: Any, line: str) -> None:
 def test_steering(loaded: Any, line: str) -> None:
     """Who pauses a campaign, or looks where it stands, needs no numbers either."""
     assert sorted((OF_A_RUN | {NUMBERS}) & loaded(line)) == []
+
+
+@pytest.mark.parametrize("name", ["cyclopts", "platformdirs", "rich"])
+def test_a_missing_part_is_named(command: Any, tools: Any, name: str) -> None:
+    """Whatever is typed, also where that command would not have needed it."""
+    code = f"import sys; sys.modules[{name!r}] = None; from hamsa_async.cli import main; main()"
+    done = tools.finished(command.start("--version", code=code)).ends(2)
+    assert done.complaint.startswith(f"hamsa: {name} is missing")
+    assert "pip install 'hamsa-async[dialer]'" in done.complaint
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("", "Call one number, once."),
+        ("--help", "Call a list of contacts, each once"),
+        ("campaign", "Call every contact of a list once"),
+        ("campaign --help", "Say what every rule says of a number"),
+        ("dnc --help", "Take over a register"),
+    ],
+)
+def test_help_says_what_each_command_is_for(command: Any, line: str, what: str) -> None:
+    """Also of commands that are loaded only when they are typed."""
+    out = command(*line.split()).ends(0).out
+    assert what in " ".join(out.replace("│", " ").split())
