@@ -383,6 +383,8 @@ class Runner:
             waiting = deque(batch.candidates)
             while waiting:
                 await self._ready()
+                # Before anybody is asked to look at a canary, and again after all that waits.
+                await self._until_affordable(waiting[0])
                 await self._until_looked_at()
                 if self._clocks is not None:
                     await self._clocks.until_right()
