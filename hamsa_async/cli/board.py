@@ -27,7 +27,7 @@ from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
 from hamsa_async.dialer.budget import Spent
 from hamsa_async.dialer.finish import CALLS_OPEN, DOUBTS_OPEN
 from hamsa_async.dialer.journal.records import row_of
-from hamsa_async.dialer.ramp import Stage
+from hamsa_async.dialer.ramp import Stage, in_words
 
 STYLES: Final[Mapping[ContactState, str]] = {
     ContactState.PLACED: "blue",
@@ -114,9 +114,12 @@ class Tally:
         self._began = time.monotonic()
         self._placed: deque[tuple[int, int]] = deque()  # a second, and how many were placed in it
         self._lock = threading.Lock()
+        self._is_waiting = False
 
     def take(self, event: DialerEvent) -> None:
         """Learn from an event."""
+        if event.kind in {EventKind.WAITING, EventKind.PAUSED, EventKind.INTENDED}:
+            self._is_waiting = event.kind is not EventKind.INTENDED
         if event.kind is EventKind.LIST_GREW:
             self.total += event.data["new"]
             self.counts[ContactState.PENDING] += event.data["new"]
@@ -163,8 +166,12 @@ class Tally:
         return placed / max(min(now, _WINDOW), 1.0)
 
     def pace(self) -> str:
-        """The rate, and how long the pending ones will take at it, for people."""
-        rate, pending = self.rate(), self.counts[ContactState.PENDING]
+        """The rate, and how long the pending ones will take at it, for people.
+
+        While nobody is dialed, for a time of day or a pause, the rate says nothing of that.
+        """
+        rate = self.rate()
+        pending = 0 if self._is_waiting else self.counts[ContactState.PENDING]
         left = f", about {span(pending / rate)} left" if rate and pending else ""
         return f"{rate:.1f}/s{left}"
 
@@ -377,7 +384,7 @@ def pace_words(data: Mapping[str, Any]) -> str:
         return ""
     reason = shown(str(data["reason"]))
     if data["stage"] == Stage.LOOK:
-        calls = ", ".join(f"{count} {state}" for state, count in sorted(data["calls"].items()))
+        calls = in_words(data["calls"])
         until = f", not before {clock(data['until'])}" if data.get("until") else ""
         return f"nobody more is called yet: {reason}{until} (its calls: {calls})"
     of = "" if data["rate"] == data["cap"] else f" of {data['cap']:g}"

@@ -166,9 +166,10 @@ class _Counted:
             yield chunk
         if self._whole and (self._bad.count or not self.count):
             raise _NotWholeError(
-                f"nobody was taken off the list: {self.count} rows are numbers, and are on it now,"
-                f" {self._bad.count} are not, and may be numbers that it named before; mend the"
-                " file, or say how it is read (--country, --map), and import it again"
+                f"nobody was taken off the list: {counted(self.count, 'number')} of the file"
+                f" on it now, {counted(self._bad.count, 'row')} of it not read, which may have"
+                " numbers that it named before; mend the file, or say how it is read (--country,"
+                " --map), and import it again"
             )
 
 

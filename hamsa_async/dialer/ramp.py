@@ -226,7 +226,10 @@ class Ramp:
         self._minute.wrong += wrong
         if self.is_over or attempt_id not in self._states:
             return False
-        self._states[attempt_id] = "failed" if wrong else AttemptState.ENDED.value
+        if not wrong:
+            self._states[attempt_id] = AttemptState.ENDED.value
+        else:
+            self._states[attempt_id] = "failed" if outcome == "failed" else "cut_off"
         return self._judge() or self.stage is Stage.LOOK
 
     def look(self, now: float) -> bool:
@@ -308,7 +311,7 @@ class Ramp:
             wrong.pop(fine, None)
         if wrong.total() < _TOO_MANY * self.canary:
             return False
-        what = ", ".join(f"{count} {state}" for state, count in sorted(wrong.items()))
+        what = in_words(wrong)
         self.verdict = f"canary: {wrong.total()} of {_calls(self.canary)} went wrong ({what})"
         return True
 
@@ -317,6 +320,11 @@ class Ramp:
             return False
         self.reason = reason
         return True
+
+
+def in_words(calls: Mapping[str, int]) -> str:
+    """What became of a canary's calls, for people."""
+    return ", ".join(f"{count} {fate.replace('_', ' ')}" for fate, count in sorted(calls.items()))
 
 
 def after_call(ramp: Ramp, now: float) -> float:
