@@ -118,8 +118,12 @@ class Tally:
 
     def take(self, event: DialerEvent) -> None:
         """Learn from an event."""
-        if event.kind in {EventKind.WAITING, EventKind.PAUSED, EventKind.INTENDED}:
-            self._is_waiting = event.kind is not EventKind.INTENDED
+        if event.kind is EventKind.INTENDED:
+            self._is_waiting = False
+        elif event.kind in {EventKind.WAITING, EventKind.PAUSED} or (
+            event.kind is EventKind.PACED and event.data.get("stage") == Stage.LOOK
+        ):
+            self._is_waiting = True
         if event.kind is EventKind.LIST_GREW:
             self.total += event.data["new"]
             self.counts[ContactState.PENDING] += event.data["new"]
@@ -168,7 +172,7 @@ class Tally:
     def pace(self) -> str:
         """The rate, and how long the pending ones will take at it, for people.
 
-        While nobody is dialed, for a time of day or a pause, the rate says nothing of that.
+        While nobody is dialed, for a time, a pause or a look, the rate says nothing of that.
         """
         rate = self.rate()
         pending = 0 if self._is_waiting else self.counts[ContactState.PENDING]

@@ -182,13 +182,16 @@ def test_texts_are_shown_with_the_row_that_they_are_of(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "greeting, row 7: Hello Sara\n"
 
 
-@pytest.mark.parametrize("kind", [EventKind.WAITING, EventKind.PAUSED])
-def test_no_time_is_foretold_while_nobody_is_dialed(kind: EventKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [(EventKind.WAITING, {}), (EventKind.PAUSED, {}), (EventKind.PACED, {"stage": "look"})],
+)
+def test_no_time_is_foretold_while_nobody_is_dialed(kind: EventKind, data: dict[str, Any]) -> None:
     tally = _tally(pending=9)
     for event in (EventKind.INTENDED, EventKind.PLACED):
         tally.take(_event(event))
     assert "left" in tally.pace()
-    tally.take(_event(kind))
+    tally.take(_event(kind, **data))
     assert "left" not in tally.pace()
     tally.take(_event(EventKind.INTENDED))
     assert "left" in tally.pace()
