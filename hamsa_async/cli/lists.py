@@ -10,7 +10,7 @@ from hamsa_async.cli.arguments import read_naming
 from hamsa_async.cli.options import ListOptions
 from hamsa_async.cli.output import complain, people, shown
 from hamsa_async.dialer import ContactList
-from hamsa_async.dialer.columns import PHONE, Columns
+from hamsa_async.dialer.columns import Columns
 from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.contract import Contract, render
 from hamsa_async.dialer.report import harmless
@@ -75,18 +75,13 @@ class InvalidRows:
         try:
             if self._file is None and not self._begin():
                 return
-            # The number stays what it is, as in the report: it is no formula.
-            text = row.text if row.reason is None or self._is_number(row) else harmless(row.text)
-            self._writer.writerow([row.line or row.row, row.column, row.reason, text, row.detail])
+            said = (row.column, row.reason, row.text, row.detail)
+            self._writer.writerow([row.line or row.row, *map(harmless, said)])
         except OSError as error:
             raise ContactListError(
                 f"{self._path} cannot be written ({error.strerror}): name another file with"
                 " --invalid"
             ) from None
-
-    @staticmethod
-    def _is_number(row: Row) -> bool:
-        return row.column == PHONE or row.text == row.phone_number
 
     def _begin(self) -> bool:
         if not self._asked and not self._may_replace():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Final, TextIO
 
@@ -29,9 +30,10 @@ MEANINGS: Final[Mapping[ContactState, str]] = {
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ReportRow))
 
 _FORMULA: Final = frozenset("=+-@\t\r")  # what a spreadsheet takes for the start of one
+_NUMBER: Final = re.compile(r"[+\d\s().-]*")  # no more than a number: at worst it is added up
 _TEXTS: Final = frozenset(
     {
-        *("contact_id", "reason", "detail", "call_id", "outcome", "recording"),
+        *("contact_id", "phone_number", "reason", "detail", "call_id", "outcome", "recording"),
         "consent_source",
     }
 )
@@ -90,5 +92,7 @@ def write_lines(records: Iterable[Mapping[str, Any]], target: TextIO) -> None:
 
 
 def harmless(text: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if isinstance(text, str) and text[:1] in _FORMULA else text
+    """A cell that no spreadsheet takes for a formula. A phone number is none, and stays."""
+    if not isinstance(text, str) or text[:1] not in _FORMULA or _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}"

@@ -288,6 +288,7 @@ class Runner:
             asked = await self._journal.asked(self._id)
             if asked is Asked.STOP:
                 self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
+                return
             if (asked is Asked.PAUSE) == self._may_dial.is_set():
                 await self._note_paused(paused=asked is Asked.PAUSE)
             await self._look_for_more()
@@ -386,6 +387,8 @@ class Runner:
             waiting = deque(batch.candidates)
             while waiting:
                 await self._ready()
+                # Before anybody is asked to look at a canary, and again after all that waits.
+                await self._until_affordable(waiting[0])
                 await self._until_looked_at()
                 if self._clocks is not None:
                     await self._clocks.until_right()

@@ -185,18 +185,18 @@ async def _beyond(
     for row in others:
         if row.created_at is not None:
             foreign[_number_of(row)].append(row.created_at)
-    rang: defaultdict[str, list[AttemptRow]] = defaultdict(list)
+    rang: defaultdict[tuple[int, int], list[AttemptRow]] = defaultdict(list)
     for attempt in attempts:
         if attempt.state in _RANG:
-            rang[attempt.phone_number].append(attempt)
+            rang[attempt.list_number, attempt.row].append(attempt)
     findings: list[str] = []
-    for number, tries in rang.items():
-        if is_pseudonym(number):
+    async for called in journal.called(campaign.id):
+        contact = called.contact
+        if is_pseudonym(contact.phone_number):
             continue  # where they are, and so when it was there, is forgotten too
-        contact = await journal.contact(campaign.id, number)
-        if contact is not None:
-            known = (await journal.history(number)).calls
-            calls = {*known, *foreign[read_number(number)]}
+        calls = {*called.calls, *foreign.get(read_number(contact.phone_number), ())}
+        if len(calls) > 1 or rules.policy.asks_for_place:  # else there is nothing to be too near
+            tries = rang[contact.list_number, contact.row]
             findings += beyond_rules(rules, contact, tries, sorted(calls))
     return findings
 
@@ -210,6 +210,7 @@ async def _foreign(
 ) -> tuple[list[str], list[str]]:
     """Calls that no attempt has, to the campaign's numbers or to none that can be read: whose?"""
     by_id = {attempt.attempt_id: attempt for attempt in attempts}
+    ours = {attempt.call_id for attempt in attempts}
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def attempt_of(call_id: str) -> AttemptRow | None:
@@ -223,6 +224,7 @@ async def _foreign(
     strange = [
         call_id
         for call_id, row in server.items()
+        if call_id not in ours
         if (number := _number_of(row)) is None or number in numbers
         if await journal.owner_of(call_id) is None
     ]

@@ -86,6 +86,13 @@ def test_invalid_rows_are_written_over_nothing(nobody: Any, contacts: Any) -> No
     assert "--invalid" in nobody.run(path, "--invalid", nowhere).ends(2).complaint
 
 
+def test_what_stood_for_a_number_is_no_formula(nobody: Any, contacts: Any) -> None:
+    """Whoever opens the file of invalid rows runs nothing that a list brought."""
+    nobody.run(contacts("phone\n=HYPERLINK(1)\n+1\n")).ends(2)
+    with (nobody.command.folder / "invalid.csv").open(newline="") as written:
+        assert [row["text"] for row in csv.DictReader(written)] == ["'=HYPERLINK(1)", "+1"]
+
+
 def test_invalid_rows_are_not_written_over_what_is_read(
     nobody: Any, command: Any, contacts: Any
 ) -> None:

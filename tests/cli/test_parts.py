@@ -1,12 +1,14 @@
 """The parts of the command that need no process."""
 
+import csv
 import io
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 
 from hamsa_async.cli.arguments import (
@@ -271,6 +273,29 @@ async def test_csv_is_no_spreadsheet_formula() -> None:
     assert first.startswith("1,1,'=cmd,+971501234567,placed,")
     assert ",'-x," in first
     assert "'\rx" in target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("given", "cell"),
+    [
+        ("+971501234567", "+971501234567"),
+        ("+971 (50) 123-4567", "+971 (50) 123-4567"),
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-2+3*A1", "'-2+3*A1"),
+    ],
+)
+async def test_what_was_given_as_a_number_is_no_formula_either(given: str, cell: str) -> None:
+    """A row that is no contact has in the place of its number whatever stood there."""
+    target = io.StringIO()
+    (row,) = [attrs.evolve(row, phone_number=given) async for row in _rows("x")]
+
+    async def rows() -> AsyncIterator[ReportRow]:
+        yield row
+
+    await write_csv(rows(), target)
+    (written,) = csv.DictReader(target.getvalue().splitlines())
+    assert written["phone_number"] == cell
 
 
 async def test_json_of_no_rows() -> None:

@@ -29,7 +29,7 @@ OF_OTHERS = {"hold", "note_calls", "note_looked", "put", "take_events"}
 
 READS = {
     *("campaign", "campaigns", "staged", "without_from_number", "is_claimed", "last_run"),
-    *("pending", "due", "next_due", "history", "contact", "open_calls", "waiting_events"),
+    *("pending", "due", "next_due", "history", "contact", "called", "open_calls", "waiting_events"),
     *("asked", "looked", "doubts", "bound_calls", "later_calls", "attempts", "owner_of"),
     *("lists", "appended", "asked_reason", "last_pace", "noted_calls"),
     *("calls_made", "counts", "outcomes", "reasons", "rows", "events", "problems"),

@@ -470,6 +470,15 @@ async def test_an_api_that_has_too_many_requests(world: Any, fast: None) -> None
     await world.judge(30)
 
 
+async def test_no_more_budget_than_a_canary(world: Any, fast: None) -> None:
+    """Where nobody more can be called, nobody is asked whether to go on."""
+    run, events = await through(world, world.rows(6), ask=True, canary=3, max_calls=3)
+    assert run.finish.ending is Ending.HALTED
+    assert "max_calls" in run.finish.reason
+    assert "look" not in stages(events)
+    assert len(world.fake.ledger.rings) == 3
+
+
 async def test_no_more_contacts_than_a_canary(world: Any, fast: None) -> None:
     """There is nobody left to wait for a look."""
     run, events = await through(world, world.rows(5), minute=LONG, ramp=False)

@@ -57,6 +57,22 @@ async def test_stopped_from_another_process(world: Any) -> None:
     await world.judge(200)
 
 
+async def test_stopped_while_it_is_paused(world: Any) -> None:
+    """It ends as stopped, and the journal does not say that it went on."""
+    async with asyncio.timeout(HUNG), world.dialer() as dialer:
+        run = dialer.run(world.campaign(rate=20.0), world.rows(200))
+        async for event in run:
+            if event.kind is EventKind.PLACED and event.row == 2:
+                await ask(world, Asked.PAUSE)
+            if event.kind is EventKind.PAUSED:
+                await ask(world, Asked.STOP)
+    assert run.finish.ending is Ending.INTERRUPTED
+    kinds = {kind for (kind,) in world.ask("SELECT kind FROM events")}
+    assert EventKind.PAUSED in kinds
+    assert EventKind.RESUMED not in kinds
+    await world.judge(200)
+
+
 async def test_a_budget_is_for_the_whole_life(world: Any) -> None:
     """So many calls in all, resumes included; those that were refused cost none."""
     world.fake.faults.for_number(world.number(0), "status_400")

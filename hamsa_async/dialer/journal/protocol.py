@@ -16,6 +16,7 @@ from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.records import (
     AttemptRow,
     Barred,
+    Called,
     CallEnd,
     CampaignRecord,
     Candidate,
@@ -226,6 +227,9 @@ class Journal(Protocol):
 
     async def history(self, phone_number: str) -> History:
         """What is known of a number, over all campaigns."""
+
+    def called(self, campaign: int) -> AsyncIterator[Called]:
+        """The contacts of a campaign that may have been rung, each with all calls to its number."""
 
     async def contact(self, campaign: int, phone_number: str) -> Candidate | None:
         """The contact of a campaign at a number."""

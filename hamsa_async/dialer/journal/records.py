@@ -76,6 +76,15 @@ class Candidate:
 
 
 @attrs.frozen(kw_only=True)
+class Called:
+    """A contact that may have been rung, and what is known of its number, for a proof."""
+
+    contact: Candidate
+    calls: Sequence[datetime]
+    """The moments at which the number may have rung, oldest first, whoever called."""
+
+
+@attrs.frozen(kw_only=True)
 class Held:
     """A contact that is not dialed after all; the journal has moved it already."""
 

@@ -59,6 +59,13 @@ Judge: TypeAlias = Callable[[Candidate, History, datetime], Ruling]
 """Judges a contact by what is known of its number. Pure: it runs in a transaction."""
 
 
+def calls_to(connection: sqlite3.Connection, known_as: str) -> tuple[datetime, ...]:
+    """The moments at which a number may have rung, as the journal calls it; oldest first."""
+    calls = connection.execute(_CALLS, (known_as,)).fetchall()
+    calls += connection.execute(_FOREIGN, (known_as,)).fetchall()
+    return tuple(sorted(to_moment(at) for at, *_ in calls))
+
+
 def history_of(connection: sqlite3.Connection, phone_number: str) -> History:
     """What the journal knows of a number, over all of its campaigns."""
     phone_number = known_as(connection, phone_number)

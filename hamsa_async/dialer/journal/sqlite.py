@@ -36,6 +36,7 @@ from hamsa_async.dialer.journal.pseudonyms import known_as
 from hamsa_async.dialer.journal.records import (
     AttemptRow,
     Barred,
+    Called,
     CallEnd,
     CampaignRecord,
     Candidate,
@@ -53,7 +54,7 @@ from hamsa_async.dialer.journal.records import (
     StagedList,
     Verdict,
 )
-from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, history_of
+from hamsa_async.dialer.journal.ruling import MIN_GAP, Judge, calls_to, history_of
 from hamsa_async.dialer.journal.schema import back_up, open_database
 from hamsa_async.dialer.journal.spending import calls_made
 from hamsa_async.dialer.journal.sql import one_of, quoted
@@ -98,6 +99,12 @@ _CANDIDATE: Final = (
     " consent_at, consent_source, rank, list,"
     f" {_SUSPECT}, state = '{ContactState.RETRY}' FROM contacts"
 )
+# The sign keeps SQLite from another index, by which each page would sort all of a campaign.
+_RANG: Final = (
+    "id > ? AND +campaign = ? AND EXISTS (SELECT 1 FROM attempts AS a"
+    " WHERE a.phone_number = contacts.phone_number AND a.contact = contacts.id"
+    f" AND {one_of('a.state', MAY_HAVE_RUNG)}) ORDER BY id LIMIT ?"
+)
 # No time frees a number whose last call is in doubt: somebody must find out what became of it.
 _FREED_BY_TIME: Final = (
     " AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.phone_number = contacts.phone_number"
@@ -124,7 +131,7 @@ _REPORT: Final = (
     " c.attempts, c.call_id, c.due_at, c.rank, c.max_attempts, c.consent_source,"
     " c.outcome, k.duration, k.cost, k.recording, k.result"
     " FROM contacts AS c LEFT JOIN calls AS k ON k.id = c.call_id"
-    " WHERE c.campaign = ? AND c.id > ? ORDER BY c.id LIMIT ?"
+    " WHERE +c.campaign = ? AND c.id > ? ORDER BY c.id LIMIT ?"
 )
 _ATTEMPTS: Final = (
     "SELECT a.id, c.row, c.list, a.phone_number, a.state, a.intended_at, a.ended_at, a.call_id,"
@@ -524,6 +531,15 @@ class SqliteJournal:
     async def history(self, phone_number: str) -> History:
         return await self._reader.run(lambda connection: history_of(connection, phone_number))
 
+    async def called(self, campaign: int) -> AsyncIterator[Called]:
+        last, now = 0, self._clock()
+        while found := await self._reader.run(
+            functools.partial(_called, now=now, values=(last, campaign, _PAGE))
+        ):
+            for each in found:
+                yield each
+            last = found[-1].contact.id
+
     async def contact(self, campaign: int, phone_number: str) -> Candidate | None:
         found = await self._candidates(
             "campaign = ? AND phone_number = ? ORDER BY state = 'skipped', id LIMIT 1",
@@ -827,6 +843,15 @@ def _select(
     moments = (to_millis(now), to_millis(now - MIN_GAP))
     found = connection.execute(f"{_CANDIDATE} WHERE {condition}", (*moments, *values))
     return [_candidate(row) for row in found]
+
+
+def _called(
+    connection: sqlite3.Connection, now: datetime, values: tuple[object, ...]
+) -> list[Called]:
+    return [
+        Called(contact=contact, calls=calls_to(connection, contact.phone_number))
+        for contact in _select(connection, now, _RANG, values)
+    ]
 
 
 def _candidate(row: tuple[Any, ...]) -> Candidate:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hamsa_async.dialer.journal import dialing, ending
+from hamsa_async.dialer.journal import dialing, ending, sqlite
 from hamsa_async.dialer.journal.schema import open_database
 
 WRITES = {
@@ -36,3 +36,19 @@ async def test_open_attempts_are_found_by_their_index(journal: Any) -> None:
     """What is open is read without a look at every attempt that ever was."""
     plan = await journal._reader.fetch(f"EXPLAIN QUERY PLAN {ending._OPEN}", 1)
     assert [row[3] for row in plan] == ["SCAN attempts USING INDEX open_attempts"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        sqlite._REPORT,
+        sqlite._ATTEMPTS,
+        sqlite._EVENTS,
+        f"{sqlite._CANDIDATE} WHERE {sqlite._RANG}",
+    ],
+)
+async def test_a_page_is_read_where_the_last_one_ended(journal: Any, statement: str) -> None:
+    """No page sorts what follows it: a list of a million has a thousand of them."""
+    values = (1,) * statement.count("?")
+    plan = await journal._reader.fetch(f"EXPLAIN QUERY PLAN {statement}", *values)
+    assert "USE TEMP B-TREE FOR ORDER BY" not in [row[3] for row in plan]
