@@ -65,6 +65,8 @@ async def append_contacts(
         return Exit.DONE
     console = people()
     console.print(_done(name, appended))
+    if not appended.event.data["new"]:
+        return Exit.DONE
     if appended.is_running:
         console.print("the process that dials it takes them up")
     else:

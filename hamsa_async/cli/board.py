@@ -27,6 +27,7 @@ from hamsa_async.dialer import ContactState, DialerEvent, EventKind, Loaded
 from hamsa_async.dialer.budget import Spent
 from hamsa_async.dialer.finish import CALLS_OPEN, DOUBTS_OPEN
 from hamsa_async.dialer.journal.records import row_of
+from hamsa_async.dialer.stage import Stage
 
 STEPS: Final[Mapping[EventKind, tuple[ContactState | None, ContactState]]] = {
     EventKind.INTENDED: (None, ContactState.DIALING),
@@ -102,9 +103,16 @@ class Tally:
         self._began = time.monotonic()
         self._placed: deque[tuple[int, int]] = deque()  # a second, and how many were placed in it
         self._lock = threading.Lock()
+        self._is_waiting = False
 
     def take(self, event: DialerEvent) -> None:
         """Learn from an event."""
+        if event.kind is EventKind.INTENDED:
+            self._is_waiting = False
+        elif event.kind in {EventKind.WAITING, EventKind.PAUSED} or (
+            event.kind is EventKind.PACED and event.data.get("stage") == Stage.LOOK
+        ):
+            self._is_waiting = True
         if event.kind is EventKind.LIST_GREW:
             self.total += event.data["new"]
             self.counts[ContactState.PENDING] += event.data["new"]
@@ -151,8 +159,12 @@ class Tally:
         return placed / max(min(now, _WINDOW), 1.0)
 
     def pace(self) -> str:
-        """The rate, and how long the pending ones will take at it, for people."""
-        rate, pending = self.rate(), self.counts[ContactState.PENDING]
+        """The rate, and how long the pending ones will take at it, for people.
+
+        While nobody is dialed, for a time, a pause or a look, the rate says nothing of that.
+        """
+        rate = self.rate()
+        pending = 0 if self._is_waiting else self.counts[ContactState.PENDING]
         left = f", about {span(pending / rate)} left" if rate and pending else ""
         return f"{rate:.1f}/s{left}"
 

@@ -154,4 +154,4 @@ def tell_about_contract(agent: AgentDetails, contract: Contract) -> None:
     for what, text in (("greeting", agent.greeting_message), ("preamble", agent.preamble)):
         if text:
             filled = render(text, contract.first)[:_RENDERED]
-            console.print(f"{what}, row 1: {shown(filled)}", style="dim")
+            console.print(f"{what}, row {contract.rows[0]}: {shown(filled)}", style="dim")

@@ -78,8 +78,8 @@ class Look:
         while True:
             console.print(self._table())
             console.print(
-                "These calls were made; nobody else is called yet."
-                " Go on? [y/n, Enter looks again] ",
+                "These calls were made; nobody else is called yet.\n"
+                "Go on? [y/n, Enter looks again] ",
                 end="",
                 markup=False,
             )

@@ -8,7 +8,7 @@ from hamsa_async.cli.arguments import read_naming
 from hamsa_async.cli.exits import Exit
 from hamsa_async.cli.journals import find_journal
 from hamsa_async.cli.lists import InvalidRows
-from hamsa_async.cli.output import complain, people
+from hamsa_async.cli.output import complain, counted, people
 from hamsa_async.cli.typed_numbers import read_country
 from hamsa_async.dialer import SqliteJournal
 from hamsa_async.dialer.list_file import STDIN
@@ -96,9 +96,10 @@ class _Counted:
             yield chunk
         if self._whole and (self._bad.count or not self.count):
             raise _NotWholeError(
-                f"nobody was taken off the list: {self.count} rows are numbers, and are on it now,"
-                f" {self._bad.count} are not, and may be numbers that it named before; mend the"
-                " file, or say how it is read (--country, --map), and import it again"
+                f"nobody was taken off the list: {counted(self.count, 'number')} of the file"
+                f" on it now, {counted(self._bad.count, 'row')} of it not read, which may have"
+                " numbers that it named before; mend the file, or say how it is read (--country,"
+                " --map), and import it again"
             )
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from hamsa_async.cli.output import shown
 from hamsa_async.dialer.machine import ContactState
-from hamsa_async.dialer.stage import Stage
+from hamsa_async.dialer.stage import Stage, fates_in_words
 
 STYLES: Final[Mapping[ContactState, str]] = {
     ContactState.PLACED: "blue",
@@ -29,7 +29,7 @@ def pace_words(data: Mapping[str, Any]) -> str:
         return ""
     reason = shown(str(data["reason"]))
     if data["stage"] == Stage.LOOK:
-        calls = ", ".join(f"{count} {state}" for state, count in sorted(data["calls"].items()))
+        calls = fates_in_words(data["calls"])
         until = f", not before {clock(data['until'])}" if data.get("until") else ""
         return f"nobody more is called yet: {reason}{until} (its calls: {calls})"
     of = "" if data["rate"] == data["cap"] else f" of {data['cap']:g}"

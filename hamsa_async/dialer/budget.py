@@ -337,6 +337,12 @@ class Spending:
                 )
         return None
 
+    def used_up(self, now: datetime) -> Refusal | None:
+        """Why no call fits any more, however short, and whatever time passes or call ends."""
+        refusal = self.refusal(timedelta(0), now)
+        passes = refusal is not None and (refusal.until is not None or refusal.freed_by_ends)
+        return None if passes else refusal
+
     def spent(self, now: datetime) -> Spent:
         """What was spent by now."""
         day, counts_money = self.budget.day_of(now), self.budget.price_per_minute is not None

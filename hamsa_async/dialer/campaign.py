@@ -16,7 +16,7 @@ from hamsa_async.dialer.budget import Budget, as_amount
 from hamsa_async.dialer.callers import caller_for
 from hamsa_async.dialer.columns import REFERENCE
 from hamsa_async.dialer.journal.records import SINGLE_CALLS
-from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD, read_refusal_field
+from hamsa_async.dialer.opt_out import DNC_FIELD, REFUSAL_FIELD, is_field, read_refusal_field
 from hamsa_async.dialer.policy import Policy, read_policy
 from hamsa_async.dialer.retries import DEFAULT_ROWS, Retries
 from hamsa_async.errors import ConfigurationError
@@ -41,6 +41,14 @@ def _check_text(_instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         msg = f"a campaign's {attribute.name} must be a text that is not empty"
         raise ConfigurationError(msg)
+
+
+def _check_field(_instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    _check_text(_instance, attribute, value)
+    if not is_field(value):
+        raise ConfigurationError(
+            f"dnc field {value!r} is no field of an outcome, such as do_not_call or wishes.stop"
+        )
 
 
 class Delivery(enum.StrEnum):
@@ -98,7 +106,7 @@ class Campaign:
     """The packs to dial by, by name or as the file of one (`own.toml`); of several the strictest
     wins. `none`: no rule but the safety ones."""
 
-    dnc_field: str = attrs.field(default=DNC_FIELD, validator=_check_text)
+    dnc_field: str = attrs.field(default=DNC_FIELD, validator=_check_field)
     """The field of a call's outcome that says that the person is not to be called again: they
     are put on the do-not-call list at once. Dots lead into objects."""
 

@@ -45,5 +45,5 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 def _of_system(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:  # a folder, say
+    except (LookupError, OSError, ValueError) as error:  # a folder, say
         raise LookupError(f"there is no time zone {name!r}") from error

@@ -52,16 +52,22 @@ def read_refusal_field(field: str) -> tuple[str, frozenset[str]]:
     """Take the name of a field, and the values that mean a refusal, apart.
 
     Raises:
-        ConfigurationError: There is no name, or `=` and no value.
+        ConfigurationError: There is no name, or nothing between two of its dots, or `=` and no
+            value.
     """
     name, sign, given = field.partition("=")
     values = frozenset(value for part in given.split(",") if (value := part.strip().casefold()))
-    if not name.strip() or bool(sign) != bool(values):
+    if not is_field(name) or bool(sign) != bool(values):
         raise ConfigurationError(
             f"refusal field {field!r} is neither a field (declined) nor a field and its values"
             " (interest=none,not now)"
         )
     return name.strip(), values
+
+
+def is_field(name: str) -> bool:
+    """Whether an outcome can have such a field: between two dots stands a name."""
+    return all(part.strip() for part in name.split("."))
 
 
 def _value_at(result: Mapping[str, Any] | None, field: str) -> Any:

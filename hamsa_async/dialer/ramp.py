@@ -17,7 +17,7 @@ import attrs
 from hamsa_async.dialer.breaker import went_wrong
 from hamsa_async.dialer.campaign import Campaign
 from hamsa_async.dialer.machine import AttemptState
-from hamsa_async.dialer.stage import Stage
+from hamsa_async.dialer.stage import Stage, fates_in_words
 from hamsa_async.models import AgentDetails
 
 CANARY: Final = 5
@@ -214,7 +214,10 @@ class Ramp:
         self._minute.wrong += wrong
         if self.is_over or attempt_id not in self._states:
             return False
-        self._states[attempt_id] = "failed" if wrong else AttemptState.ENDED.value
+        if not wrong:
+            self._states[attempt_id] = AttemptState.ENDED.value
+        else:
+            self._states[attempt_id] = "failed" if outcome == "failed" else "cut_off"
         return self._judge() or self.stage is Stage.LOOK
 
     def look(self, now: float) -> bool:
@@ -296,7 +299,7 @@ class Ramp:
             wrong.pop(fine, None)
         if wrong.total() < _TOO_MANY * self.canary:
             return False
-        what = ", ".join(f"{count} {state}" for state, count in sorted(wrong.items()))
+        what = fates_in_words(wrong)
         self.verdict = f"canary: {wrong.total()} of {_calls(self.canary)} went wrong ({what})"
         return True
 

@@ -105,6 +105,10 @@ class _Dial:
         return self.sent_home and self.worker.uncancel() == 0
 
 
+def _by_budget(refusal: Refusal, ending: Ending) -> Finish:
+    return Finish(ending=ending, reason=refusal.reason, next_at=refusal.until, by_budget=True)
+
+
 @attrs.frozen(kw_only=True)
 class _Batch:
     """Contacts that were read to be dialed, one after the other."""
@@ -461,6 +465,12 @@ class Runner:
             await self._settled.wait()
             return True
         following = await self._journal.next_due(self._id, freed_by_time=self._wait)
+        if following is not None and self._outstanding is None:
+            # No time frees whom the budget will not let be called when theirs comes.
+            await self._recount()
+            if refusal := self._spending.used_up(self._clock()):
+                self._finish = self._finish or _by_budget(refusal, Ending.HALTED)
+                return False
         if self._wait and (following is not None or self._outstanding):
             await self._until(*(following or (None, self._outstanding)))
             return True
@@ -588,14 +598,7 @@ class Runner:
             await self._reconciler.looked.wait()
             if self._settled.is_set():
                 return
-        self._end(
-            Finish(
-                ending=Ending.NOTHING_NOW if passes else Ending.HALTED,
-                reason=refusal.reason,
-                next_at=refusal.until,
-                by_budget=True,
-            )
-        )
+        self._end(_by_budget(refusal, Ending.NOTHING_NOW if passes else Ending.HALTED))
         await self._until_settled()
 
     async def _until_reachable(self) -> None:

@@ -60,6 +60,7 @@ def test_a_running_dialer_takes_them_up(dial: Any, contacts: Any, tools: Any, ap
     again = append(more, "--json").ends(0).document
     assert (again["new"], again["seen"], again["list"], again["running"]) == (0, 6, None, True)
     assert again["compared"]
+    assert "takes them up" not in append(more).ends(0).err  # there is nobody to take up
     run.send_signal(signal.SIGINT)
     told = tools.finished(run).ends(130)
     assert "contacts were appended: 4" in told.err

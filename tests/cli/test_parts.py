@@ -15,11 +15,13 @@ from hamsa_async.cli.arguments import caller_is_needed, read_age, read_params, r
 from hamsa_async.cli.board import Tally, describe
 from hamsa_async.cli.exits import Exit, after_call, after_failure, after_run, before_dialing
 from hamsa_async.cli.journals import read_name
+from hamsa_async.cli.lists import tell_about_contract
 from hamsa_async.cli.output import Forgiving, shown, visible
 from hamsa_async.cli.summary import Summary
 from hamsa_async.cli.typed_numbers import read_country
 from hamsa_async.cli.words import span
 from hamsa_async.dialer import ContactState, DialerEvent, Ending, EventKind, Finish, ReportRow
+from hamsa_async.dialer.contract import ContractCheck
 from hamsa_async.dialer.report import MEANINGS, write_csv, write_json
 from hamsa_async.errors import (
     CampaignError,
@@ -31,6 +33,7 @@ from hamsa_async.errors import (
     NotSentError,
     OutcomeUnknownError,
 )
+from hamsa_async.models import AgentDetails
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -165,6 +168,30 @@ def _tally(**counts: int) -> Tally:
     to_dial = counts.get("pending", 0) + counts.get("deferred", 0)
     loaded: Any = SimpleNamespace(counts=by_state, to_dial=to_dial)
     return Tally(loaded)
+
+
+def test_texts_are_shown_with_the_row_that_they_are_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a resumed campaign that is seldom its first."""
+    check = ContractCheck(["name"], {})
+    for row, name in ((7, "Sara"), (9, "Ali")):
+        check.add_params({"name": name}, row=row)
+    tell_about_contract(AgentDetails(greeting_message="Hello {{name}}"), check.result())
+    assert capsys.readouterr().err == "greeting, row 7: Hello Sara\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [(EventKind.WAITING, {}), (EventKind.PAUSED, {}), (EventKind.PACED, {"stage": "look"})],
+)
+def test_no_time_is_foretold_while_nobody_is_dialed(kind: EventKind, data: dict[str, Any]) -> None:
+    tally = _tally(pending=9)
+    for event in (EventKind.INTENDED, EventKind.PLACED):
+        tally.take(_event(event))
+    assert "left" in tally.pace()
+    tally.take(_event(kind, **data))
+    assert "left" not in tally.pace()
+    tally.take(_event(EventKind.INTENDED))
+    assert "left" in tally.pace()
 
 
 def test_tally_follows_the_events() -> None:

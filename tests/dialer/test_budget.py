@@ -68,7 +68,7 @@ async def read(run: Any, listen: Any = lambda _: None) -> list[Any]:
         ({"max_calls_per_day": 0, "zone": "Asia/Dubai"}, "max_calls_per_day must be"),
         ({"max_calls_per_day": 5}, "needs budget_zone"),
         ({"zone": "Asia/Dubai"}, "how many calls a day"),
-        ({"max_calls_per_day": 5, "zone": "Dubai"}, "budget_zone"),
+        ({"max_calls_per_day": 5, "zone": "Dubai"}, "budget_zone: there is no time zone 'Dubai'"),
         ({"max_cost": 5}, "needs price_per_minute"),
         *[({"price_per_minute": bad}, "price_per_minute") for bad in (0, -1, "x", math.nan, "inf")],
         ({"price_per_minute": 1, "max_cost": "0.0"}, "max_cost must be an amount"),
@@ -505,6 +505,21 @@ async def test_a_day_counts_all_runs(world: Any) -> None:
             assert (
                 run.finish.reason == f"max_calls_per_day: {limit} were made today in Africa/Cairo"
             )
+
+
+@pytest.mark.parametrize("wait", [True, False])
+async def test_nobody_waits_for_who_cannot_be_paid(world: Any, wait: bool) -> None:
+    """Whose retry comes in an hour is not waited for where the last call was made."""
+    world.calls_end("NO_ANSWER")
+    async with world.dialer() as dialer:
+        first = dialer.run(world.campaign(), world.rows(2), wait=False)
+        await read(first)
+        run = dialer.run(world.campaign(max_calls=2), world.rows(2), wait=wait)
+        async with asyncio.timeout(30):
+            await read(run)
+    assert run.finish.ending is Ending.HALTED
+    assert run.finish.reason == "max_calls: 2 were made"
+    assert len(world.fake.ledger.rings) == 2
 
 
 async def test_in_hand_over_midnight(world: Any) -> None:

@@ -184,6 +184,17 @@ def test_no_more_than_the_canary_is_begun() -> None:
     assert ramp.picture()["soonest"] == 4.0 + CLEAN_MINUTES * MINUTE
 
 
+def test_a_call_that_was_cut_off_has_not_failed() -> None:
+    ramp = canary()
+    for number in range(5):
+        ramp.settled(f"att_{number}", PLACED, 1.0)
+    ramp.look(10.0)
+    ramp.ended("att_0", "failed", None)
+    ramp.ended("att_1", "completed", 1.0)
+    ramp.ended("att_2", "completed", 60.0)
+    assert ramp.picture()["calls"] == {"cut_off": 1, "ended": 1, "failed": 1, "placed": 2}
+
+
 def test_a_look_that_is_not_clean_begins_again() -> None:
     """Two of five fail in the first minute: two clean ones must follow."""
     ramp = canary()

@@ -467,10 +467,17 @@ def test_ways_to_decline(result: dict[str, Any] | None, field: str, declined: bo
     assert declines(result, field) is declined
 
 
-@pytest.mark.parametrize("field", ["=x", "a=", "a= , ", " =x"])
+@pytest.mark.parametrize("field", ["=x", "a=", "a= , ", " =x", "a..b", ".a=x", "a."])
 def test_no_refusal_field(world: Any, field: str) -> None:
     with pytest.raises(ConfigurationError, match="refusal field"):
         world.campaign(refusal_field=field)
+
+
+@pytest.mark.parametrize("field", ["wishes..stop", ".stop", "stop."])
+def test_no_dnc_field(world: Any, field: str) -> None:
+    """A field that no outcome can have would let those be called who asked not to be."""
+    with pytest.raises(ConfigurationError, match="dnc field"):
+        world.campaign(dnc_field=field)
 
 
 async def test_a_row_caps_its_own_attempts(world: Any, clock: Clock) -> None:
