@@ -5,7 +5,7 @@ that others place.
 """
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -74,27 +74,32 @@ class Pacing:
     canary: int = 0
     ramp: bool = False
 
-    @property
-    def interval(self) -> timedelta:
-        """The time between two starts, once the rate is what it may be."""
-        by_rate = timedelta() if self.rate is None else timedelta(seconds=1 / self.rate)
-        return max(by_rate, self._by_live_calls)
-
-    @property
-    def _by_live_calls(self) -> timedelta:
-        return timedelta() if self.live_calls is None else self.call_length / self.live_calls
-
     def begin(self, at: datetime) -> Callable[[datetime], datetime]:
         """Begin to start calls; gives what says, after each start, when the next may be."""
-        if self.rate is None or not (self.canary or self.ramp):
-            return lambda start: start + self.interval
+        paced = self._paced(at)
+        live: deque[datetime] = deque(maxlen=self.live_calls)
+
+        def following(start: datetime) -> datetime:
+            live.append(start)
+            moment = paced(start)
+            if len(live) == self.live_calls:  # the first of them must have ended
+                moment = max(moment, live[0] + self.call_length)
+            return moment
+
+        return following
+
+    def _paced(self, at: datetime) -> Callable[[datetime], datetime]:
+        """The same, as far as the rate says."""
+        if self.rate is None:
+            return lambda start: start
+        if not (self.canary or self.ramp):
+            interval = timedelta(seconds=1 / self.rate)
+            return lambda start: start + interval
         ramp = Ramp(now=0.0, cap=self.rate, canary=self.canary, climbs=self.ramp)
-        least = self._by_live_calls
 
         def following(start: datetime) -> datetime:
             ramp.tick((start - at).total_seconds())
-            wait = after_call(ramp, (start - at).total_seconds())
-            return start + max(timedelta(seconds=wait), least)
+            return start + timedelta(seconds=after_call(ramp, (start - at).total_seconds()))
 
         return following
 

@@ -79,11 +79,13 @@ async def test_what_does_not_fit_today_is_called_tomorrow() -> None:
 
 
 async def test_live_calls_are_capped_and_counted() -> None:
-    """With few lines the pace follows how long a call lasts."""
+    """So many are begun at the rate; from then on a call must end before the next one."""
     people = [{"phone": number(at)} for at in range(20)]
     capped = Pacing(rate=1, live_calls=2, call_length=timedelta(seconds=60))
     found = await planned(people, at="2026-12-01T10:00", pacing=capped)
-    assert found[1].first_call_at == dubai("2026-12-01T10:00:30")
+    assert [each.first_call_at for each in found[:5]] == [
+        dubai(f"2026-12-01T10:0{moment}") for moment in ("0:00", "0:01", "1:00", "1:01", "2:00")
+    ]
     assert summarise(found, at=dubai("2026-12-01T10:00"), pacing=capped).live_calls == 2
     free = Pacing(rate=1, call_length=timedelta(seconds=5))
     found = await planned(people, at="2026-12-01T10:00", pacing=free)
