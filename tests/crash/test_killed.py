@@ -113,17 +113,19 @@ def test_four_campaigns_on_one_journal(
         for name in victims:
             killer.plan(rings=POOL // ROUNDS // 4)(running[name])
         for name in lists.keys() - set(victims):
-            assert tools.finished(running[name]).code in {4, 7}
+            assert tools.finished(running[name]).code in {0, 4, 7}
     ended = {name: tools.finished(start(name)) for name in lists}
 
     placed_or_unknown: Counter[str] = Counter()
+    held = 0
     rows_of = {name: dial.rows(name) for name in lists}
     for name, rows in rows_of.items():
         assert len(rows) == DRAWN
         states = Counter(row["state"] for row in rows)
         assert states.keys() <= {"done", "placed", "unknown", "deferred"}
-        assert states["deferred"] > 0
-        ended[name].ends(4 if states["unknown"] else 7)
+        # Whoever was quickest may have been first at all of its numbers.
+        ended[name].ends(4 if states["unknown"] else 7 if states["deferred"] else 0)
+        held += states["deferred"]
         assert all(
             row["reason"] in {"number_open", "min_gap"}
             for row in rows
@@ -132,6 +134,7 @@ def test_four_campaigns_on_one_journal(
         placed_or_unknown.update(
             row["phone_number"] for row in rows if row["state"] in RANG_OR_MAY_HAVE
         )
+    assert held > 0
     listed = {row["phone_number"] for rows in rows_of.values() for row in rows}
     assert placed_or_unknown == Counter(listed)
     assert set(server.rings()) <= listed
