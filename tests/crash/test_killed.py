@@ -19,7 +19,8 @@ POOL = 400  # numbers that the four lists are drawn from
 DRAWN = 220
 ROUNDS = 3
 
-RANG_OR_MAY_HAVE = {"done", "placed", "unknown"}
+# The lag is one second here, so that doubts of an earlier kill may have come to `review`.
+RANG_OR_MAY_HAVE = {"done", "placed", "unknown", "review"}
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_ten_kills(
         process = dial.start(path, "--concurrency", CONCURRENCY)
         killer.plan(rings=CONTACTS // KILLS)(process)
         counts = dial.counts()
-        open_now = counts["unknown"] + counts["dialing"]
+        open_now = counts["unknown"] + counts["review"] + counts["dialing"]
         assert open_now <= open_before + CONCURRENCY, f"kill {number}: {counts}"
         open_before = open_now
 
@@ -78,10 +79,11 @@ def test_ten_kills(
     last = dial.run(path, "--concurrency", CONCURRENCY, "--no-wait")
     rows = dial.rows()
     states = Counter(row["state"] for row in rows)
-    last.ends(4 if states["unknown"] else 7 if states["placed"] else 0)
+    in_doubt = states["unknown"] + states["review"]
+    last.ends(4 if in_doubt else 7 if states["placed"] else 0)
     assert states.keys() <= RANG_OR_MAY_HAVE
     assert states.total() == CONTACTS
-    assert states["unknown"] <= open_before
+    assert in_doubt <= open_before
     numbers = {row["phone_number"]: row["state"] for row in rows}
     rings = server.rings()
     assert set(rings) <= numbers.keys()
@@ -122,9 +124,10 @@ def test_four_campaigns_on_one_journal(
     for name, rows in rows_of.items():
         assert len(rows) == DRAWN
         states = Counter(row["state"] for row in rows)
-        assert states.keys() <= {"done", "placed", "unknown", "deferred"}
+        assert states.keys() <= RANG_OR_MAY_HAVE | {"deferred"}
         # Whoever was quickest may have been first at all of its numbers.
-        ended[name].ends(4 if states["unknown"] else 7 if states["deferred"] else 0)
+        in_doubt = states["unknown"] + states["review"]
+        ended[name].ends(4 if in_doubt else 7 if states["deferred"] or states["placed"] else 0)
         held += states["deferred"]
         assert all(
             row["reason"] in {"number_open", "min_gap"}
