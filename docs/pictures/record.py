@@ -36,9 +36,9 @@ async def record(console: Console) -> None:
             )
             loaded = await dialer.load(campaign, EXAMPLE)
             hidden = Console(file=io.StringIO(), width=console.width)
-            board = LiveBoard(hidden, loaded)
-            console.print("[bold green]$[/bold green] hamsa campaign run --fake")
             run = dialer.run(loaded)
+            board = LiveBoard(hidden, loaded, run.spent)
+            console.print("[bold green]$[/bold green] hamsa campaign run --fake")
             placed = 0
             async for event in run:
                 board.show(event)
