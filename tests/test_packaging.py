@@ -86,6 +86,7 @@ def test_all_is_exact(name: str) -> None:
         for alias in node.names
     }
     assert sorted(imported) == sorted(module.__all__)
+    assert {*module.__all__} <= {*dir(module)}
     assert len(module.__all__) == len(set(module.__all__))
     for public, (home, own) in imported.items():
         assert getattr(module, public) is getattr(importlib.import_module(home), own)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hamsa_async.dialer.journal import Journal, ReportRow, SqliteJournal
     from hamsa_async.dialer.machine import AttemptState, ContactState
 else:
-    __getattr__ = loading(
+    __getattr__, __dir__ = loading(
         __name__,
         {
             "appending": ("Appended",),

@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import Any
 
 
-def loading(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """Make a package's `__getattr__`.
+def loading(
+    package: str, homes: Mapping[str, tuple[str, ...]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make a package's `__getattr__` and `__dir__`.
 
     Args:
         package: The package.
@@ -24,4 +26,7 @@ def loading(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str
         setattr(import_module(package), name, value)  # it is not asked for again
         return value
 
-    return load
+    def names() -> list[str]:
+        return sorted({*vars(import_module(package)), *home_of})
+
+    return load, names

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hamsa_async.dialer.policy.pack_file import read_pack
     from hamsa_async.dialer.policy.packs import PACKS, find_pack, read_policy
 else:
-    __getattr__ = loading(
+    __getattr__, __dir__ = loading(
         __name__,
         {
             "hours": ("HORIZON", "LAST_START"),
