@@ -358,7 +358,7 @@ def describe(event: DialerEvent) -> str:
         EventKind.REVIEWED: f"for review, it may have rung ({event.data.get('evidence')})",
         EventKind.AGENT_CHANGED: _changed(event),
         EventKind.PAUSED: f"paused {f'({reason})' if reason else 'by another process'}:"
-        " nobody is dialed",
+        " nobody is dialed until hamsa campaign resume",
         EventKind.RESUMED: "goes on",
         EventKind.PACED: pace_words(event.data),
         EventKind.CLOCK_OFF: f"nobody is called until the clock is set: {reason}",

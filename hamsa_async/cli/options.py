@@ -136,7 +136,8 @@ class RunOptions:
         price_per_minute: What a started minute costs, in the same unit: for calls whose cost the
             API does not tell.
         breaker: Whether the run ends with 5 when too many of its last requests were refused or
-            may have rung, or of its last calls failed or were cut off. [default: on]
+            may have rung, or of its last calls failed or were cut off; on a terminal without
+            --yes it is paused. [default: on]
         no_sweep: Dial though it is not known whom others have called. Without it the project's
             calls are listed first, and a run that cannot list them does not start; a call by the
             campaign's agent to a contact not called yet is then taken for that contact's call.

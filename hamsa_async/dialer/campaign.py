@@ -182,8 +182,9 @@ class Campaign:
 
     breaker: bool = True
     """Whether a run halts when too many of its last requests were refused or are in doubt, or of
-    its last calls failed or were cut off; see `hamsa_async.dialer.breaker`. And whether a canary
-    of which half went wrong does so, where nobody is asked."""
+    its last calls failed or were cut off; see `hamsa_async.dialer.breaker`. Where somebody is
+    asked (`Dialer.run`) it is paused instead. And whether a canary of which half went wrong halts
+    it, where nobody is asked."""
 
     sweep: bool = True
     """Whether the project's calls are looked at before the first dial, so that nobody is called

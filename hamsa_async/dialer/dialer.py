@@ -296,7 +296,8 @@ class Dialer:
                 ends the run with `Ending.NOTHING_NOW`, as it does where no waiting would help.
             ask: After the canary wait until `Run.go_on` is called, however its calls went, rather
                 than for clean minutes. An event of the kind `paced`, with `asks` in its data,
-                says when.
+                says when. Where the breaker opens, pause the campaign, with its reason, rather
+                than end the run; it goes on when it is asked to (`hamsa campaign resume`).
 
         Returns:
             An async iterator; the run begins with its first step. See `Run` for leaving it
@@ -510,7 +511,7 @@ class Dialer:
         )
         if guard.clocks is not None:
             await guard.clocks.begin()
-        runner = self._runner(run, loaded, guard, wait=wait)
+        runner = self._runner(run, loaded, guard, wait=wait, ask=ask)
         if loaded.record.name not in self._going_on:
             await journal.ask(campaign, None)
         self._going_on.discard(loaded.record.name)
@@ -524,7 +525,7 @@ class Dialer:
             ended = await self._end_run(run_id, campaign, runner, finish)
             if ended is not None:
                 break
-            runner = self._runner(run, loaded, guard, wait=wait, appended=runner.appended)
+            runner = self._runner(run, loaded, guard, wait=wait, ask=ask, appended=runner.appended)
             sweep = False
         run.finish = finish
         run.counts = await journal.counts(campaign)
@@ -577,6 +578,7 @@ class Dialer:
         guard: "_Guard",
         *,
         wait: bool,
+        ask: bool,
         appended: int | None = None,
     ) -> Runner:
         journal, campaign = self.journal, loaded.record.id
@@ -596,6 +598,7 @@ class Dialer:
             tell=run.tell,
             ready=run.ready,
             wait=wait,
+            asks=ask,
             appended=appended,
             clock=self._clock,
             probe_every=self._probe_every,

@@ -139,6 +139,8 @@ class Runner:
         tell: Called with every event, after it is durable.
         ready: Awaited before a contact is taken; it may hold up new dials.
         wait: Whether to wait for contacts that are due later, and for the ends of calls.
+        asks: Whether somebody is there to look: where the breaker opens the run is paused for
+            them; else it ends.
         appended: How many contacts were appended to the campaign, as far as its run has heard.
         clock: What time it is (aware).
         probe_every: How often an unreachable host is tried.
@@ -163,6 +165,7 @@ class Runner:
         tell: Callable[[DialerEvent], None],
         ready: Callable[[], Awaitable[None]],
         wait: bool,
+        asks: bool = False,
         appended: int | None = None,
         clock: Callable[[], datetime],
         probe_every: timedelta = PROBE_EVERY,
@@ -206,6 +209,9 @@ class Runner:
         observer.ended = self._ended
         reconciler.found = self._found
         self._longest = longest
+        self._asks = asks
+        self._whole = asyncio.Event()
+        self._whole.set()
         self._may_dial = asyncio.Event()
         self._may_dial.set()
         self._told_waiting: Mapping[str, Any] = {}
@@ -285,12 +291,16 @@ class Runner:
     async def _listen(self) -> None:
         """Hear what is asked from outside: no intent is written since it was."""
         while True:
+            if not self._whole.is_set():
+                await self._pause_broken()
             asked = await self._journal.asked(self._id)
             if asked is Asked.STOP:
                 self._end(Finish(ending=Ending.INTERRUPTED, reason="stopped by another process"))
                 return
             if (asked is Asked.PAUSE) == self._may_dial.is_set():
                 await self._note_paused(paused=asked is Asked.PAUSE)
+            if self._breaker.reason is None:
+                self._whole.set()  # now that whoever waits for it finds the pause
             await self._look_for_more()
             await asyncio.sleep(_LISTEN_EVERY)
 
@@ -345,8 +355,19 @@ class Runner:
             self._pacer.ended(attempt_id, end)
 
     def _heed_breaker(self) -> None:
-        if self._campaign.breaker and self._breaker.reason is not None:
+        if not self._campaign.breaker or self._breaker.reason is None:
+            return
+        if self._asks:
+            self._whole.clear()
+        else:
             self._halt(self._breaker.reason)
+
+    async def _pause_broken(self) -> None:
+        """Pause the campaign as a person would; whoever has it go on has looked at it."""
+        reason = self._breaker.reason
+        assert reason is not None
+        self._breaker = Breaker()
+        await self._journal.pause(self._id, reason)
 
     def _halt(self, reason: str) -> None:
         self._end(Finish(ending=Ending.HALTED, reason=reason))
@@ -392,6 +413,7 @@ class Runner:
                 await self._until_looked_at()
                 if self._clocks is not None:
                     await self._clocks.until_right()
+                await self._whole.wait()
                 await self._may_dial.wait()
                 await self._until_reachable()
                 await self._until_room()
@@ -669,7 +691,7 @@ class Runner:
     async def _intend(self, dial: _Dial) -> None:
         """Write the intent down: the last thing before the request leaves."""
         unreachable = self._host.unreachable and not dial.is_probe
-        if self._is_over or unreachable or not self._trusts_clock():
+        if self._is_over or unreachable or not self._whole.is_set() or not self._trusts_clock():
             raise _HeldBackError(None)
         dial.step = _Step.INTENDING
         answer = await self._journal.intend(self._id, dial.candidate, dial.attempt_id, self._judge)

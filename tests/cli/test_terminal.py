@@ -245,3 +245,27 @@ def test_the_canary_on_a_dumb_terminal(dial: Any, contacts: Any, canary: Any) ->
     dial.command("campaign", "stop", "eid", "--journal", dial.journal).ends(0)
     assert shown.to_the_end()[0] == 130
     assert len(dial.server.rings()) == 3
+
+
+def test_the_breaker_pauses_where_somebody_looks(
+    dial: Any, contacts: Any, ask: Any, tools: Any
+) -> None:
+    """The reason is shown; another terminal has it go on, and Ctrl-C ends it."""
+    dial.breaker = "on"
+    dial.server.fail({"rates": [{"fault": "status_400", "rate": 1}]})
+    shown = ask(contacts(40), "--concurrency", "2", columns=120)
+    shown.expect("[y/N]")
+    shown.type("y\n")
+    shown.expect("paused (breaker: 10 of the last 10 requests were refused)")
+    posts = dial.server.posts()
+    assert 10 <= posts < 12
+    assert (
+        "breaker: 10 of the last 10"
+        in dial.command("campaign", "status", "eid", "--journal", dial.journal).out
+    )
+    dial.command("campaign", "resume", "eid", "--journal", dial.journal).ends(0)
+    tools.until(lambda: dial.server.posts() > posts, shown.process)
+    shown.type("\x03")
+    code, text = shown.to_the_end()
+    assert code == 130
+    assert "Traceback" not in text

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hamsa_async.dialer import ContactState, Ending, SqliteJournal
+from hamsa_async.dialer import ContactState, Ending, EventKind, SqliteJournal
 from hamsa_async.dialer.breaker import CUT_OFF_WITHIN, FEWEST, SHARES, WINDOW, Breaker, Sign
 from hamsa_async.dialer.machine import AttemptState
 
@@ -95,6 +95,32 @@ async def test_an_api_that_refuses_everybody(world: Any) -> None:
     run, _ = await world.run(breaker=True)
     assert run.counts == {ContactState.PLACED: 100 - refused, ContactState.REFUSED: refused}
     await world.judge(100)
+
+
+async def test_where_somebody_looks_it_pauses(world: Any) -> None:
+    """Nobody more is dialed until the campaign is asked to go on, and then it begins anew."""
+    world.fake.faults.at_rate("status_400", 1.0)
+    told = []
+    async with asyncio.timeout(HUNG), world.dialer() as dialer:
+        run = dialer.run(
+            world.campaign(breaker=True, concurrency=3), world.rows(60), wait=False, ask=True
+        )
+        async for event in run:
+            told.append(event)
+            if event.kind is EventKind.PAUSED:
+                posts = world.fake.ledger.posts
+                await asyncio.sleep(0.2)
+                assert world.fake.ledger.posts == posts
+                if len([each for each in told if each.kind is EventKind.PAUSED]) == 2:
+                    world.fake.faults.clear()
+                await dialer.journal.ask(run.loaded.record.id, None)
+    reasons = [each.data["reason"] for each in told if each.kind is EventKind.PAUSED]
+    assert reasons == ["breaker: 10 of the last 10 requests were refused"] * 2
+    assert run.finish.ending is Ending.NOTHING_NOW
+    refused = run.counts[ContactState.REFUSED]
+    assert 2 * FEWEST <= refused < 2 * (FEWEST + 3)
+    assert run.counts == {ContactState.PLACED: 60 - refused, ContactState.REFUSED: refused}
+    await world.judge(60)
 
 
 async def test_doubts(world: Any) -> None:
