@@ -32,7 +32,7 @@ def test_a_small_soak() -> None:
 
 def test_steering_beside_two_dialers() -> None:
     """Lists that overlap, webhooks, a list of who is not called, and pauses: rings stay one."""
-    said = said_by("beside.py", "--contacts", 300, "--events", 50)
+    said = said_by("beside.py", "--contacts", 1500, "--events", 50)
     assert "| numbers that rang twice | 0 |" in said
     assert "| events taken and not in the inbox | 0 |" in said
     assert "`campaign pause` beside all that" in said
