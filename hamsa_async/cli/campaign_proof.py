@@ -20,8 +20,9 @@ async def verify(
     """Prove a campaign from its journal and the server's own list of calls. Only reads.
 
     Every call on the server has an intent or is named as somebody else's, every call of the
-    journal is on the server, nobody was called twice at once, counts and costs add up. Ends with
-    3 where something is found.
+    journal is on the server, nobody was called twice at once or against caps, gaps and hours,
+    every attempt is where its events lead, counts and costs add up. Ends with 3 where something
+    is found.
 
     Args:
         name: The campaign.

@@ -233,10 +233,6 @@ class Columns:
         if not 0 <= position < len(self.headers):
             raise ValueError(f"there is no column {position} among {len(self.headers)}")
 
-    def header_of(self, name: str) -> str:
-        """The header as written of a reserved column or a param."""
-        return self.choices.get(name, name)
-
 
 def is_phone_header(name: str) -> bool:
     """Whether a header is one of those that the phone number is recognised by."""

@@ -212,6 +212,12 @@ MAY_HAVE_RUNG: Final = OPEN_ATTEMPTS | {AttemptState.ENDED, AttemptState.ABSENT}
 LONGEST_CALL: Final = timedelta(seconds=600)
 """How long the API lets a call last; an agent may allow less."""
 
+LEEWAY: Final = timedelta(minutes=15)
+"""For ringing, and for how late the list may be."""
+
+LASTS: Final = LONGEST_CALL + LEEWAY
+"""From its start on: then a call must be over, whoever's it is, though nobody saw its end."""
+
 UNSEEN: Final = "unseen"
 """The outcome of a call whose end was not seen in the time that it can have lasted."""
 

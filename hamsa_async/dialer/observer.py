@@ -22,9 +22,6 @@ from hamsa_async.dialer.retries import Retries
 from hamsa_async.errors import DialerError, HamsaError
 from hamsa_async.models import CallStatus, Conversation, ConversationSummary
 
-LEEWAY: Final = timedelta(minutes=15)
-"""For ringing, and for how late the list may be."""
-
 LOOK_EVERY: Final = timedelta(seconds=15)
 """How often the list is read while calls are open."""
 

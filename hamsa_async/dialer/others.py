@@ -15,8 +15,7 @@ from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.others import LIVE
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import SeenCall
-from hamsa_async.dialer.machine import LONGEST_CALL
-from hamsa_async.dialer.observer import LEEWAY
+from hamsa_async.dialer.machine import LASTS
 from hamsa_async.errors import CampaignError, DialerError, HamsaError
 from hamsa_async.models import ConversationSummary, Page
 
@@ -121,7 +120,7 @@ def _seen(row: ConversationSummary, ahead: timedelta) -> SeenCall | None:
         agent_id=row.voice_agent_id,
         listed_at=row.created_at,
         placed_at=placed_at,
-        ends_by=placed_at + LONGEST_CALL + LEEWAY,
+        ends_by=placed_at + LASTS,
         status=str(row.status).lower() if row.has_ended else LIVE,
         duration=row.duration,
     )

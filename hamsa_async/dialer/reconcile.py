@@ -29,8 +29,7 @@ from hamsa_async.dialer.campaign import Delivery
 from hamsa_async.dialer.events import DialerEvent
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import DoubtRecord, Verdict
-from hamsa_async.dialer.machine import LONGEST_CALL, AttemptState
-from hamsa_async.dialer.observer import LEEWAY
+from hamsa_async.dialer.machine import LASTS, AttemptState
 from hamsa_async.errors import CampaignError, DialerError, HamsaError
 from hamsa_async.models import Call, Conversation, ConversationSummary, Page
 
@@ -308,7 +307,7 @@ def placed(
         state=AttemptState.PLACED,
         call_id=call_id,
         placed_at=created_at,
-        ends_by=record.ended_at + LONGEST_CALL + LEEWAY,
+        ends_by=record.ended_at + LASTS,
         evidence=evidence,
     )
 

@@ -32,6 +32,7 @@ from hamsa_async.dialer.inbox import Inbox
 from hamsa_async.dialer.journal.protocol import Journal
 from hamsa_async.dialer.journal.records import CallEnd, Candidate, Held, Settlement
 from hamsa_async.dialer.machine import (
+    LEEWAY,
     LONGEST_CALL,
     MAY_HAVE_RUNG,
     Asked,
@@ -39,7 +40,7 @@ from hamsa_async.dialer.machine import (
     Happening,
     ends_campaign,
 )
-from hamsa_async.dialer.observer import LEEWAY, Observer
+from hamsa_async.dialer.observer import Observer
 from hamsa_async.dialer.pacer import Pacer
 from hamsa_async.dialer.ramp import Ramp
 from hamsa_async.dialer.reconcile import Reconciler

@@ -27,11 +27,11 @@ from hamsa_async.dialer.journal.records import SINGLE_CALLS, Barred, Candidate, 
 from hamsa_async.dialer.machine import (
     ATTEMPT_AFTER,
     HAPPENING_AFTER,
-    LONGEST_CALL,
+    LASTS,
     AttemptState,
     Happening,
 )
-from hamsa_async.dialer.observer import LEEWAY, Observer, end_of
+from hamsa_async.dialer.observer import Observer, end_of
 from hamsa_async.dialer.others import look_for_others
 from hamsa_async.dialer.settlements import lost, settlement_of
 from hamsa_async.errors import (
@@ -296,7 +296,7 @@ def _placed(call_id: str, call: Call | None = None) -> Settlement:
         happening=Happening.PLACED,
         call_id=call_id,
         placed_at=None if call is None else call.created_at,
-        ends_by=utc_now() + LONGEST_CALL + LEEWAY,
+        ends_by=utc_now() + LASTS,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hamsa_async.dialer.events import DialerEvent, EventKind
 from hamsa_async.dialer.journal.doubts import settle_doubt
 from hamsa_async.dialer.journal.ending import DECLINED, Written, end_call, lapse
-from hamsa_async.dialer.journal.others import LASTS, LIVE, note_calls
+from hamsa_async.dialer.journal.others import LIVE, note_calls
 from hamsa_async.dialer.journal.pseudonyms import KEY, is_pseudonym, known_as, known_by
 from hamsa_async.dialer.journal.records import (
     Barred,
@@ -28,6 +28,7 @@ from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
     COUNTED_ATTEMPTS,
     DIALABLE,
+    LASTS,
     MAY_HAVE_RUNG,
     OPEN_ATTEMPTS,
     AttemptState,

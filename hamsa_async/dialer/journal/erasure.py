@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from hamsa_async._masking import mask_number
 from hamsa_async.dialer.journal.forgetting import (
@@ -28,14 +28,12 @@ from hamsa_async.dialer.journal.purging import (
 )
 from hamsa_async.dialer.journal.schema import open_database
 from hamsa_async.dialer.journal.sql import transaction
-from hamsa_async.dialer.journal.thread import ThreadedConnection
+from hamsa_async.dialer.journal.thread import BREATH, ThreadedConnection
 from hamsa_async.dialer.journal.times import to_millis
 from hamsa_async.dialer.machine import IN_DOUBT, AttemptState
 from hamsa_async.errors import JournalError
 
 T = TypeVar("T")
-
-_BREATH: Final = 0.005  # seconds between transactions: others look for the lock now and then
 
 
 class _Writes(Protocol):
@@ -132,7 +130,7 @@ class Erasure:
                 purged += await connection.run(step)
                 if progress is not None:
                     progress(done, len(steps))
-                await asyncio.sleep(_BREATH)
+                await asyncio.sleep(BREATH)
             await connection.run(look_away)
         finally:
             await connection.aclose()

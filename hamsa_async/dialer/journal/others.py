@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from hamsa_async.dialer.events import EventKind
@@ -13,6 +13,7 @@ from hamsa_async.dialer.journal.records import SeenCall
 from hamsa_async.dialer.journal.sql import one_of, quoted
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.dialer.machine import (
+    LASTS,
     NEVER_DIALED,
     OPEN_ATTEMPTS,
     AttemptState,
@@ -26,9 +27,6 @@ EVIDENCE: Final = "number+agent"
 
 LIVE: Final = "live"
 """As a status in `calls`: it had not ended when it was seen."""
-
-LASTS: Final = timedelta(minutes=25)
-"""As long as the API lets a call last, and a quarter of an hour: its end is not seen."""
 
 _IS_OURS: Final = "SELECT 1 FROM attempts WHERE call_id = ?"
 _KEEP: Final = (

@@ -15,14 +15,13 @@ from hamsa_async.dialer.contacts import Row
 from hamsa_async.dialer.journal import forgotten_rows
 from hamsa_async.dialer.journal.forgotten_rows import ForgottenRows
 from hamsa_async.dialer.journal.sql import quoted, transaction
-from hamsa_async.dialer.journal.thread import ThreadedConnection
+from hamsa_async.dialer.journal.thread import BREATH, ThreadedConnection
 from hamsa_async.dialer.journal.times import to_millis
 from hamsa_async.dialer.machine import NEVER_DIALED, ContactState
 
 T = TypeVar("T")
 
 CHUNK: Final = 2_000  # rows per transaction: a longer one holds off a running dialer's intents
-_BREATH: Final = 0.005  # seconds between transactions: others look for the lock now and then
 
 DUPLICATE: Final = "duplicate_in_file"
 DUPLICATE_ID: Final = "duplicate_contact_id"
@@ -185,7 +184,7 @@ class Stage:
                 return step(connection)
 
         written = await self._connection.run(whole)
-        await asyncio.sleep(_BREATH)
+        await asyncio.sleep(BREATH)
         return written
 
     def _add(self, connection: sqlite3.Connection, rows: Iterable[Row]) -> None:

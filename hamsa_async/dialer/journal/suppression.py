@@ -15,6 +15,7 @@ import attrs
 
 from hamsa_async._masking import mask_number
 from hamsa_async.dialer.journal.pseudonyms import FORGOTTEN, known_as
+from hamsa_async.dialer.journal.thread import BREATH
 from hamsa_async.dialer.journal.times import to_millis, to_moment
 from hamsa_async.errors import ConfigurationError
 
@@ -27,7 +28,6 @@ CALL: Final = "call"
 """The source of numbers whose owners said so in a call."""
 
 _CHUNK: Final = 2_000  # numbers per transaction: a longer one holds off a running dialer's intents
-_BREATH: Final = 0.005  # seconds between transactions: others look for the lock now and then
 _PAGE: Final = 1_000
 
 _ADD: Final = (
@@ -149,7 +149,7 @@ class Suppressions:
         new = 0
         async for numbers in chunks:
             new += await self._add(numbers, source, now, stamp)
-            await asyncio.sleep(_BREATH)
+            await asyncio.sleep(BREATH)
         gone = await self._drop_older(source, stamp) if replace else 0
         values = (source, to_millis(dated_at), now)
         await self._writer.write(lambda connection: _execute(connection, _REGISTER, values))
@@ -251,7 +251,7 @@ class Suppressions:
             gone += count
             if count < _CHUNK:
                 return gone
-            await asyncio.sleep(_BREATH)
+            await asyncio.sleep(BREATH)
 
 
 def suppress_number_of(connection: sqlite3.Connection, now: int, attempt_id: str) -> None:

@@ -6,13 +6,16 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from hamsa_async._pull import see_through
 from hamsa_async.dialer.journal.schema import explained
 from hamsa_async.errors import JournalError
 
 T = TypeVar("T")
+
+BREATH: Final = 0.005
+"""Seconds between transactions of long work: others look for the lock now and then."""
 
 
 async def opened(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
