@@ -45,7 +45,7 @@ from hamsa_async.dialer.pacer import Pacer
 from hamsa_async.dialer.ramp import Ramp
 from hamsa_async.dialer.reconcile import Reconciler
 from hamsa_async.dialer.rules import Rules
-from hamsa_async.dialer.settlements import lost, settlement_of, words_of
+from hamsa_async.dialer.settlements import lost, placed, settlement_of, words_of
 from hamsa_async.dialer.spending import recount
 from hamsa_async.errors import HamsaError, JournalError
 from hamsa_async.models import Call, CallRequest, WebhookAuth
@@ -754,14 +754,8 @@ class Runner:
         )
 
     def _placed(self, dial: _Dial, call: Call) -> Settlement:
-        longest = self._longest_of(dial.candidate)
-        return Settlement(
-            state=AttemptState.PLACED,
-            happening=Happening.PLACED,
-            call_id=call.id,
-            placed_at=call.created_at,
-            ends_by=self._clock() + longest + LEEWAY,
-        )
+        ends_by = self._clock() + self._longest_of(dial.candidate) + LEEWAY
+        return placed(call.id, placed_at=call.created_at, ends_by=ends_by)
 
     def _longest_of(self, candidate: Candidate) -> timedelta:
         return self._longest if candidate.agent_id is None else LONGEST_CALL

@@ -1,6 +1,7 @@
 """What an answer means for the attempt that it ends, and for its contact. Pure."""
 
 import re
+from datetime import datetime
 from typing import Final
 
 from hamsa_async._masking import mask_text
@@ -16,6 +17,17 @@ from hamsa_async.errors import HamsaError, NotFoundError
 _DETAIL_LIMIT: Final = 200
 _CODE: Final = re.compile(r"[A-Za-z][\w.-]{0,59}", re.ASCII)
 _CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def placed(call_id: str, *, placed_at: datetime | None, ends_by: datetime) -> Settlement:
+    """The end of an attempt that became a call; when the API says that it did may be unknown."""
+    return Settlement(
+        state=AttemptState.PLACED,
+        happening=Happening.PLACED,
+        call_id=call_id,
+        placed_at=placed_at,
+        ends_by=ends_by,
+    )
 
 
 def lost(reason: str) -> Settlement:

@@ -28,12 +28,10 @@ from hamsa_async.dialer.machine import (
     ATTEMPT_AFTER,
     HAPPENING_AFTER,
     LASTS,
-    AttemptState,
-    Happening,
 )
 from hamsa_async.dialer.observer import Observer, end_of
 from hamsa_async.dialer.others import look_for_others
-from hamsa_async.dialer.settlements import lost, settlement_of
+from hamsa_async.dialer.settlements import lost, placed, settlement_of
 from hamsa_async.errors import (
     AuthenticationError,
     Certainty,
@@ -291,13 +289,8 @@ def _nobody(_: DialerEvent) -> None:
 
 def _placed(call_id: str, call: Call | None = None) -> Settlement:
     """The end of an attempt that became a call; of a cancelled one only the id was heard."""
-    return Settlement(
-        state=AttemptState.PLACED,
-        happening=Happening.PLACED,
-        call_id=call_id,
-        placed_at=None if call is None else call.created_at,
-        ends_by=utc_now() + LASTS,
-    )
+    placed_at = None if call is None else call.created_at
+    return placed(call_id, placed_at=placed_at, ends_by=utc_now() + LASTS)
 
 
 def _not_placed(certainty: Certainty | None) -> Settlement:
